@@ -1,0 +1,29 @@
+PYTHON ?= python3
+ENV := .venv
+RUN := OMP_NUM_THREADS=1 $(ENV)/bin/python
+
+.PHONY: demo test test-slow lint clean
+
+# Sets up a virtual environment, then simulates the congestion game, recovers its payoffs and draws the picture.
+demo: $(ENV)/ready
+	$(RUN) examples/congestion_demo.py
+
+# Sets up a virtual environment, then runs the tests.
+test: $(ENV)/ready
+	$(RUN) -m pytest -n 2
+
+test-slow: $(ENV)/ready
+	$(RUN) -m pytest -n 2 -m slow
+
+lint: $(ENV)/ready
+	$(ENV)/bin/ruff check .
+	$(ENV)/bin/ruff format --check .
+	$(ENV)/bin/mypy
+
+$(ENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(ENV)
+	$(ENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(ENV) build *.egg-info demo

@@ -1,0 +1,29 @@
+"""Mechanisms: maps from joint actions to payoffs, hidden truth and candidate alike."""
+
+from diml_envs.mechanisms.anonymous import AnonymousMechanism
+from diml_envs.mechanisms.auction import AuctionMechanism
+from diml_envs.mechanisms.base import MISSING, Contexts, Mechanism
+from diml_envs.mechanisms.callable import CallableMechanism
+from diml_envs.mechanisms.check import check_mechanism
+from diml_envs.mechanisms.congestion import CongestionMechanism
+from diml_envs.mechanisms.ensemble import EnsembleMechanism
+from diml_envs.mechanisms.neural import NeuralMechanism
+from diml_envs.mechanisms.public_goods import PublicGoodsMechanism
+from diml_envs.mechanisms.symmetric import SymmetricMechanism
+from diml_envs.mechanisms.tabular import TabularMechanism
+
+__all__ = [
+    "MISSING",
+    "AnonymousMechanism",
+    "AuctionMechanism",
+    "CallableMechanism",
+    "CongestionMechanism",
+    "Contexts",
+    "EnsembleMechanism",
+    "Mechanism",
+    "NeuralMechanism",
+    "PublicGoodsMechanism",
+    "SymmetricMechanism",
+    "TabularMechanism",
+    "check_mechanism",
+]

@@ -1,0 +1,149 @@
+"""`Mechanism`: the map from joint actions to payoffs, hidden truth and candidate alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+MISSING = -1  # an action that was not observed
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """The distinct situations in which the agents of some play chose.
+
+    A context is what an agent's counterfactual payoffs depend on: who it is and what the others did, or less
+    where the mechanism knows a symmetry. Play revisits contexts, so a candidate is evaluated once on each of
+    them (`Mechanism.context_payoffs`) and the result is gathered.
+
+    Attributes:
+        index: int64 [*B, N]; row of `context_payoffs` that belongs to agent i at that place of the batch;
+            `MISSING` where an unobserved action of another agent leaves the payoffs undetermined.
+        inputs: what the mechanism needs to evaluate the K contexts; tensors of its own making.
+    """
+
+    index: Tensor
+    inputs: tuple[Tensor, ...]
+
+    def to(self, device: torch.device | str) -> Contexts:
+        """The same contexts on another device."""
+        return Contexts(self.index.to(device), tuple(part.to(device) for part in self.inputs))
+
+
+class Mechanism(nn.Module):
+    """Action profiles -> payoffs of each agent. Subclasses must define `forward`; everything else has a default.
+
+    A subclass that knows a shorter way to the payoffs of deviations overrides `contexts` and `context_payoffs`
+    together; `diml_envs.check_mechanism` compares them with plain enumeration.
+
+    Args:
+        action_counts: number of actions of each agent, length N, each at least 1.
+
+    Raises:
+        ValueError: no agents, or an agent without actions.
+    """
+
+    def __init__(self, action_counts: Sequence[int]) -> None:
+        super().__init__()
+        counts = tuple(int(count) for count in action_counts)
+        if not counts or min(counts) < 1:
+            raise ValueError(f"action_counts must name at least one agent with at least one action each; got {counts}")
+        self.action_counts: tuple[int, ...] = counts
+        self.num_agents: int = len(counts)
+        self.num_actions: int = max(counts)
+
+    def forward(self, actions: Tensor) -> Tensor:
+        """Payoffs of every agent. actions: int64 [*B, N] -> [*B, N]."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward(actions [*B, N]) -> payoffs [*B, N]")
+
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments (JSON values) that build the same class again; parameters apart. For saving."""
+        raise NotImplementedError(f"{type(self).__name__} must define config() to be saved")
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Put the parameters where a fit starts. The default leaves them as they are."""
+
+    def counterfactual_payoffs(self, actions: Tensor) -> Tensor:
+        """Payoff of agent i had it alone played b. int64 [*B, N] -> [*B, N, A]; NaN where agent i has no action b.
+
+        Raises:
+            ValueError: an action outside its range, or a missing one.
+        """
+        self.validate(actions)
+        contexts = self.contexts(actions)
+        return self.context_payoffs(contexts)[contexts.index]
+
+    def contexts(self, actions: Tensor) -> Contexts:
+        """The distinct contexts of `actions` (int64 [*B, N], `MISSING` allowed). Depends on no parameter.
+
+        The default keeps every distinct profile that is one deviation away from observed play.
+        """
+        profiles, place = distinct_rows(actions.reshape(-1, self.num_agents))
+        num_profiles = profiles.shape[0]
+        determined = _all_others_observed(profiles)  # [U, N]
+        rows, agents = determined.nonzero(as_tuple=True)  # a context each: K of them
+        own_actions = torch.arange(self.num_actions, device=actions.device)
+        deviations = profiles[rows][:, None, :].repeat(1, self.num_actions, 1)  # [K, A, N]
+        deviations[torch.arange(rows.numel(), device=actions.device), :, agents] = own_actions
+        exists = self.action_mask.to(actions.device)[agents]  # [K, A]
+        distinct, where = distinct_rows(deviations[exists])
+        gather = torch.zeros(exists.shape, dtype=torch.int64, device=actions.device)
+        gather[exists] = where * self.num_agents + agents[:, None].expand_as(exists)[exists]
+        row_of = torch.full((num_profiles, self.num_agents), MISSING, device=actions.device)
+        row_of[rows, agents] = torch.arange(rows.numel(), device=actions.device)
+        return Contexts(row_of[place].reshape(actions.shape), (distinct, gather, exists))
+
+    def context_payoffs(self, contexts: Contexts) -> Tensor:
+        """Payoff of each own action in each context -> [K, A]; NaN where the agent has no such action."""
+        profiles, gather, exists = contexts.inputs
+        payoffs = self(profiles).reshape(-1)[gather]
+        return payoffs.masked_fill(~exists, torch.nan)
+
+    @property
+    def action_mask(self) -> Tensor:
+        """bool [N, A]: whether agent i has action b."""
+        return torch.arange(self.num_actions) < torch.tensor(self.action_counts)[:, None]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return next((tensor.device for tensor in (*self.parameters(), *self.buffers())), torch.device("cpu"))
+
+    def validate(self, actions: Tensor, allow_missing: bool = False) -> None:
+        """Raise ValueError, naming place and agent, unless every action is in its agent's range."""
+        if actions.is_floating_point() or actions.dtype == torch.bool or actions.shape[-1:] != (self.num_agents,):
+            raise ValueError(
+                f"actions must be integers of shape [..., {self.num_agents}], a column for each agent; "
+                f"got {actions.dtype} of shape {list(actions.shape)}"
+            )
+        counts = torch.tensor(self.action_counts, device=actions.device)
+        bad = ((actions < 0) & ~((actions == MISSING) & allow_missing)) | (actions >= counts)
+        if bad.any():
+            *place, agent = bad.nonzero()[0].tolist()
+            raise ValueError(
+                f"action {int(actions[(*place, agent)])} of agent {agent} at {place} is outside "
+                f"0..{self.action_counts[agent] - 1}"
+            )
+
+
+def distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Distinct rows [U, N] of an int64 [M, N], and for each row its place among them [M]."""
+    # One integer key a row sorts far faster than whole rows; rows too wide for 63 bits are compared whole.
+    low = rows.amin(0) if rows.shape[0] else rows.new_zeros(rows.shape[1])
+    spans = rows.amax(0) - low + 1 if rows.shape[0] else torch.ones_like(low)
+    if float(spans.double().log2().sum()) > 62:
+        distinct, place = torch.unique(rows, dim=0, return_inverse=True)
+        return distinct, place
+    radix = torch.cat([spans[1:].flip(0).cumprod(0).flip(0), spans.new_ones(1)])
+    keys, place = torch.unique(((rows - low) * radix).sum(1), return_inverse=True)
+    return keys[:, None] // radix % spans + low, place
+
+
+def _all_others_observed(profiles: Tensor) -> Tensor:
+    """bool [U, N]: every agent but i acted visibly."""
+    missing = profiles == MISSING
+    return (missing.sum(1, keepdim=True) - missing.long()) == 0

@@ -1,0 +1,54 @@
+"""`SymmetricMechanism`: payoffs depend on the own action and on how many of the others chose each action."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from diml_envs.mechanisms.base import MISSING, Contexts, Mechanism, distinct_rows
+
+
+class SymmetricMechanism(Mechanism):
+    """One payoff function for all agents, of the own action and the counts of the others' actions.
+
+    Subclasses must define `payoffs_given_counts`. Its cost does not grow with the number of agents: only the
+    distinct pairs (counts of a profile, own action) are evaluated, at most A for each profile.
+
+    Args:
+        num_agents: N, at least 1.
+        num_actions: A, the same for every agent.
+    """
+
+    def __init__(self, num_agents: int, num_actions: int) -> None:
+        super().__init__([num_actions] * num_agents)
+
+    def payoffs_given_counts(self, others: Tensor) -> Tensor:
+        """Payoff of each own action. others: how many others chose each action, [K, A] -> [K, A]."""
+        raise NotImplementedError(f"{type(self).__name__} must define payoffs_given_counts([K, A]) -> [K, A]")
+
+    def forward(self, actions: Tensor) -> Tensor:
+        return self.counterfactual_payoffs(actions).gather(-1, actions[..., None]).squeeze(-1)
+
+    def contexts(self, actions: Tensor) -> Contexts:
+        flat = actions.reshape(-1, self.num_agents)
+        missing = flat == MISSING
+        counts = _count_rows(flat.clamp(min=0), ~missing, self.num_actions)  # [B, A]
+        distinct, row = distinct_rows(counts)
+        # One slot for each own action and a last one for an own action that was not observed.
+        own = torch.where(missing, self.num_actions, flat)
+        slots = self.num_actions + 1
+        pairs, index = torch.unique(row[:, None] * slots + own, return_inverse=True)
+        own_of_pair = pairs % slots
+        others = distinct[pairs // slots]
+        others = others - torch.nn.functional.one_hot(own_of_pair, slots)[:, : self.num_actions]
+        others_observed = missing.sum(1, keepdim=True) == missing.long()
+        return Contexts(torch.where(others_observed, index, MISSING).reshape(actions.shape), (others,))
+
+    def context_payoffs(self, contexts: Contexts) -> Tensor:
+        return self.payoffs_given_counts(contexts.inputs[0])
+
+
+def _count_rows(actions: Tensor, counted: Tensor, num_actions: int) -> Tensor:
+    """How often each action occurs in each row, int64 [B, A]."""
+    counts = actions.new_zeros(actions.shape[0], num_actions)
+    return counts.scatter_add_(1, actions, counted.long())

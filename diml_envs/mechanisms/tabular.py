@@ -1,0 +1,76 @@
+"""`TabularMechanism`: a free payoff for every action profile and agent; any normal-form game."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from diml_envs.mechanisms.base import Mechanism
+from diml_envs.mechanisms.initialisation import seeded_generator
+
+LARGEST_TABLE = 2**26  # payoffs; 256 MB in float32
+
+
+class TabularMechanism(Mechanism):
+    """Payoffs held in a table [A_1, ..., A_N, N], its entries free parameters.
+
+    Args:
+        action_counts: number of actions of each agent.
+
+    Raises:
+        ValueError: more than 2**26 payoffs.
+    """
+
+    def __init__(self, action_counts: Sequence[int]) -> None:
+        super().__init__(action_counts)
+        entries = float(np.prod(np.array(self.action_counts, float)) * self.num_agents)
+        if entries > LARGEST_TABLE:
+            raise ValueError(
+                f"a payoff table for action counts {self.action_counts} has {entries:.3g} entries, more than "
+                f"{LARGEST_TABLE}; use a mechanism with structure, such as NeuralMechanism or AnonymousMechanism"
+            )
+        self.table = nn.Parameter(torch.zeros(*self.action_counts, self.num_agents))
+
+    @classmethod
+    def from_payoffs(cls, payoffs: ArrayLike) -> TabularMechanism:
+        """The normal-form game with these payoffs, [A_1, ..., A_N, N].
+
+        Raises:
+            ValueError: the last axis does not have one entry for each of the others; NaN or infinity.
+        """
+        array = np.asarray(payoffs, dtype=np.float64)
+        if array.ndim < 2 or array.shape[-1] != array.ndim - 1:
+            raise ValueError(
+                f"payoffs must have shape [A_1, ..., A_N, N]: one axis for each agent's action and a last axis "
+                f"of length N; got shape {list(array.shape)}"
+            )
+        if not np.isfinite(array).all():
+            *profile, agent = np.argwhere(~np.isfinite(array))[0].tolist()
+            raise ValueError(f"the payoff of agent {agent} at profile {profile} is {array[(*profile, agent)]}")
+        mechanism = cls(array.shape[:-1])
+        mechanism.table.data = torch.tensor(array)  # float64, as given
+        return mechanism
+
+    @classmethod
+    def random(cls, num_agents: int, num_actions: int, seed: int = 0) -> TabularMechanism:
+        """Payoffs drawn independently, standard normal."""
+        mechanism = cls([num_actions] * num_agents)
+        generator = seeded_generator(seed, "tabular mechanism")
+        mechanism.table.data = torch.randn(mechanism.table.shape, generator=generator)
+        return mechanism
+
+    def config(self) -> dict[str, Any]:
+        return {"action_counts": list(self.action_counts)}
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """All payoffs zero: an entry that no observed choice speaks about stays there."""
+        nn.init.zeros_(self.table)
+
+    def forward(self, actions: Tensor) -> Tensor:
+        self.validate(actions)
+        return self.table[tuple(actions.unbind(-1))]

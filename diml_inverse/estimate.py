@@ -1,0 +1,159 @@
+"""`Estimate`: a recovered mechanism with the dynamics it was recovered under."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from diml_envs.atomic import atomic_write
+from numpy.typing import ArrayLike, NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+import diml_envs.mechanisms
+import diml_inverse.dynamics
+from diml_envs.mechanisms.base import Mechanism
+from diml_envs.mechanisms.ensemble import EnsembleMechanism
+from diml_envs.traces import Label, Traces
+from diml_inverse import likelihood
+from diml_inverse.dynamics.base import Dynamics
+
+FORMAT = "diml-estimate-1"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an estimator found.
+
+    Attributes:
+        mechanism: the fitted mechanism.
+        dynamics: the surrogate dynamics it was fitted under.
+        history: a row for each epoch or iteration.
+        agents, action_labels: those of the traces it was fitted to.
+        info: JSON values: estimator, settings, seed, why it stopped.
+    """
+
+    mechanism: Mechanism
+    dynamics: Dynamics
+    history: pd.DataFrame
+    agents: tuple[str, ...]
+    action_labels: tuple[tuple[Label, ...], ...]
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    def payoff_differences(self, actions: ArrayLike | Tensor) -> Tensor:
+        """Counterfactual payoffs less their mean over the agent's own actions: the part that choices identify.
+
+        int64 [*B, N] -> [*B, N, A], payoff units of the fitted precision; NaN where an agent has no such action.
+        Under full feedback nothing more is identified: adding any function of the others' actions to an agent's
+        payoffs leaves its choices as they are.
+
+        Raises:
+            ValueError: an action outside its range.
+        """
+        with torch.no_grad():
+            profile = torch.as_tensor(np.array(actions), device=self.mechanism.device)
+            payoffs = self.mechanism.counterfactual_payoffs(profile)
+        return payoffs - payoffs.nanmean(-1, keepdim=True)
+
+    def log_likelihood(self, traces: Traces) -> float:
+        """Mean nats per scored decision; see `diml_inverse.log_likelihood`."""
+        with torch.no_grad():
+            return float(likelihood.log_likelihood(self.mechanism, self.dynamics, traces))
+
+    def choice_probs(self, traces: Traces) -> NDArray[np.float64]:
+        """Predicted choice probabilities along the play, given all earlier rounds. [E, T, N, A]; 0 for no action."""
+        play = likelihood.observe(self.mechanism, self.dynamics, traces)
+        with torch.no_grad():
+            log_probs = likelihood.log_choice_probs(self.mechanism, self.dynamics, play)
+        return log_probs.double().exp().cpu().numpy()
+
+    def save(self, path: str | Path) -> None:
+        """Write one file (safetensors: numbers and JSON, nothing that could run), whole or not at all."""
+        header = {
+            "format": FORMAT,
+            "mechanism": type(self.mechanism).__name__,
+            "mechanism_config": self.mechanism.config(),
+            "dynamics": type(self.dynamics).__name__,
+            "dynamics_config": self.dynamics.config(),
+            "history": self.history.to_dict("list"),
+            "agents": self.agents,
+            "action_labels": self.action_labels,
+            "info": dict(self.info),
+        }
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.mechanism.state_dict().items()}
+        with atomic_write(path) as temporary:
+            save_file(tensors, temporary, metadata={"diml": json.dumps(header)})
+
+    @classmethod
+    def load(cls, path: str | Path, mechanism: Mechanism | None = None, dynamics: Dynamics | None = None) -> Estimate:
+        """Read what `save` wrote.
+
+        Args:
+            path: the file.
+            mechanism: needed if it is of a class of your own: one built as the fitted one was; its parameters
+                are overwritten.
+            dynamics: likewise.
+
+        Raises:
+            ValueError: not such a file, or another class than the one given.
+            FileNotFoundError: no file.
+        """
+        header, tensors = _read(Path(path))
+        try:
+            mechanism = _mechanism(header, mechanism)
+            dynamics = dynamics or _build(
+                diml_inverse.dynamics, header["dynamics"], header["dynamics_config"], Dynamics
+            )
+            dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
+            if len(dtypes) == 1:
+                mechanism = mechanism.to(dtypes.pop())
+            mechanism.load_state_dict(tensors)
+            return cls(
+                mechanism,
+                dynamics,
+                pd.DataFrame(header["history"]),
+                tuple(header["agents"]),
+                tuple(tuple(labels) for labels in header["action_labels"]),
+                dict(header["info"]),
+            )
+        except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+            raise ValueError(f"{path}: the estimate in this file is damaged or of another version ({error})") from error
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"no estimate at {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["diml"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} is not an estimate written by Estimate.save, or is cut short ({error})") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError(f"{path} was not written by Estimate.save in format {FORMAT}")
+    return header, tensors
+
+
+def _mechanism(header: dict[str, Any], given: Mechanism | None) -> Mechanism:
+    name, config = header["mechanism"], header["mechanism_config"]
+    if name == "EnsembleMechanism":
+        one = {"mechanism": config["member"], "mechanism_config": config["member_config"]}
+        return EnsembleMechanism([copy.deepcopy(_mechanism(one, given)) for _ in range(config["num_members"])])
+    return given or _build(diml_envs.mechanisms, name, config, Mechanism)
+
+
+def _build(module: Any, name: str, config: dict[str, Any], base: type) -> Any:
+    # Only classes this package exports are built, whatever name the file holds.
+    kind = getattr(module, name, None) if name in module.__all__ else None
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        what = base.__name__.lower()
+        raise ValueError(f"{what} {name!r} is not one of diml's; pass one: Estimate.load(path, {what}=...)")
+    return kind(**config)

@@ -1,0 +1,154 @@
+"""Maximum likelihood to convergence, for mechanisms with a free table or the right formula."""
+
+from __future__ import annotations
+
+import copy
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult, minimize
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from diml_envs.mechanisms.base import Mechanism
+from diml_envs.mechanisms.initialisation import seeded_generator
+from diml_envs.mechanisms.tabular import TabularMechanism
+from diml_envs.traces import Traces
+from diml_inverse.dynamics.base import Dynamics
+from diml_inverse.estimate import Estimate
+from diml_inverse.likelihood import ObservedPlay, decision_log_likelihoods, nonfinite_place, observe
+
+
+class StructuredMLE:
+    """Maximum likelihood for any parametric mechanism, by L-BFGS in float64 from where the mechanism's
+    `reset_parameters` puts it.
+
+    Args:
+        mechanism: the form to fit; its current parameter values are not used unless its class resets none.
+        dynamics: the learners, parameters known.
+        ridge: weight of a penalty ridge / 2 * |parameters|^2 against the total log-likelihood (nats). Zero is
+            maximum likelihood, which does not exist where an observed context never shows one of its actions.
+        max_iterations: of L-BFGS.
+        seed: for mechanisms whose start is drawn.
+        device: where to compute.
+
+    Raises:
+        ValueError: a mechanism without parameters, or a negative ridge.
+    """
+
+    def __init__(
+        self,
+        mechanism: Mechanism,
+        dynamics: Dynamics,
+        ridge: float = 0.0,
+        max_iterations: int = 2000,
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        if not any(True for _ in mechanism.parameters()):
+            raise ValueError(f"{type(mechanism).__name__} has no parameters to fit")
+        if ridge < 0:
+            raise ValueError(f"ridge must be at least 0; got {ridge}")
+        self.mechanism, self.dynamics = mechanism, dynamics
+        self.ridge, self.max_iterations, self.seed, self.device = ridge, max_iterations, seed, device
+
+    def fit(self, traces: Traces) -> Estimate:
+        """Fit to all of the traces.
+
+        Raises:
+            ValueError: mechanism and traces do not fit together.
+            FloatingPointError: NaN or infinity, with the round and agent at which it arose.
+        """
+        mechanism = copy.deepcopy(self.mechanism).double().to(self.device)
+        mechanism.reset_parameters(seeded_generator(self.seed, "fit"))
+        dynamics = copy.deepcopy(self.dynamics).to(self.device)
+        objective = _Objective(mechanism, dynamics, observe(mechanism, dynamics, traces), self.ridge)
+        result = minimize(
+            objective,
+            objective.start(),
+            jac=True,
+            method="L-BFGS-B",
+            callback=objective.record,
+            options={"maxiter": self.max_iterations, "maxfun": 2 * self.max_iterations, "ftol": 1e-13, "gtol": 1e-8},
+        )
+        objective(result.x)
+        return Estimate(
+            mechanism.requires_grad_(False),
+            dynamics,
+            pd.DataFrame(objective.history),
+            traces.agents,
+            traces.action_labels,
+            self._info(result),
+        )
+
+    def _info(self, result: OptimizeResult) -> dict[str, Any]:
+        return {
+            "estimator": type(self).__name__,
+            "ridge": self.ridge,
+            "seed": self.seed,
+            "converged": bool(result.success),
+            "stopped": str(result.message),
+            "iterations": int(result.nit),
+        }
+
+
+class TabularMLE(StructuredMLE):
+    """Maximum likelihood with a free payoff for every profile and agent (the paper's tabular baseline).
+
+    Args:
+        dynamics: the learners, parameters known.
+        ridge: as in `StructuredMLE`; the default is just enough for the maximum to exist: it moves a payoff that
+            the data pin down by well under its standard error.
+    """
+
+    def __init__(
+        self,
+        dynamics: Dynamics,
+        ridge: float = 0.01,
+        max_iterations: int = 2000,
+        device: str = "cpu",
+    ) -> None:
+        super().__init__(TabularMechanism([1]), dynamics, ridge, max_iterations, device=device)
+
+    def fit(self, traces: Traces) -> Estimate:
+        """Fit a table of the traces' action counts. Raises ValueError if it would be larger than a table may be."""
+        sized = copy.copy(self)
+        sized.mechanism = TabularMechanism(traces.action_counts)
+        return StructuredMLE.fit(sized, traces)
+
+
+class _Objective:
+    """Mean negative log-likelihood plus ridge, and its gradient, as scipy wants them."""
+
+    def __init__(self, mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay, ridge: float) -> None:
+        self.mechanism, self.dynamics, self.play, self.ridge = mechanism, dynamics, play, ridge
+        self.parameters = list(mechanism.parameters())
+        self.decisions = int(play.scored.sum())
+        self.history: list[dict[str, float]] = []
+        self.begun = time.perf_counter()
+        self.value = np.nan
+
+    def start(self) -> NDArray[np.float64]:
+        start: NDArray[np.float64] = parameters_to_vector(self.parameters).detach().cpu().numpy()
+        return start
+
+    def __call__(self, vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        point = torch.tensor(vector, device=self.mechanism.device)
+        vector_to_parameters(point, self.parameters)
+        total = decision_log_likelihoods(self.mechanism, self.dynamics, self.play).sum()
+        loss = -total / self.decisions
+        gradients = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
+        gradient = parameters_to_vector(gradients) + self.ridge / self.decisions * point
+        if not (loss.isfinite() and gradient.isfinite().all()):
+            place = nonfinite_place(self.mechanism, self.dynamics, self.play)
+            raise FloatingPointError(f"iteration {len(self.history)}: NaN or infinity in {place}")
+        self.value = float(loss.detach())
+        penalty = self.ridge / (2 * self.decisions) * float(point @ point)
+        return self.value + penalty, gradient.cpu().numpy()
+
+    def record(self, _: NDArray[np.float64]) -> None:
+        seconds = time.perf_counter() - self.begun
+        self.history.append({"iteration": len(self.history), "train_log_likelihood": -self.value, "seconds": seconds})
