@@ -48,7 +48,7 @@ class AnonymousMechanism(SymmetricMechanism):
             raise ValueError(f'own_action must be "input" or "output"; got {own_action!r}')
         self.embedding_dim, self.hidden, self.own_action = embedding_dim, tuple(hidden), own_action
         as_input = own_action == "input"
-        self.embedding = nn.Embedding(num_actions, embedding_dim) if as_input else None
+        self.embedding = nn.utils.skip_init(nn.Embedding, num_actions, embedding_dim) if as_input else None
         inputs, outputs = (embedding_dim + num_actions, 1) if as_input else (num_actions, num_actions)
         self.network = multilayer_perceptron([inputs, *hidden, outputs], nn.ReLU)
         draw_default(self, seeded_generator(seed, "anonymous candidate"))

@@ -63,7 +63,8 @@ def _check_forward(mechanism: Mechanism, actions: Tensor) -> None:
 
 
 def _check_missing(mechanism: Mechanism, actions: Tensor, slow: Tensor, rng: np.random.Generator) -> None:
-    hidden = torch.as_tensor(rng.random(actions.shape) < 0.3, device=actions.device)
+    # About one action a row, so that rows with none, one and several occur however many agents there are.
+    hidden = torch.as_tensor(rng.random(actions.shape) < min(0.3, 1 / mechanism.num_agents), device=actions.device)
     contexts = mechanism.contexts(actions.masked_fill(hidden, MISSING))
     known = contexts.index != MISSING
     others_known = (hidden.sum(1, keepdim=True) - hidden.long()) == 0
@@ -90,13 +91,20 @@ def _check_gradients(mechanism: Mechanism, actions: Tensor) -> None:
 
 
 def _check_rejects(mechanism: Mechanism, actions: Tensor) -> None:
-    outside = actions.clone()
+    outside, unobserved = actions.clone(), actions.clone()
     outside[0, -1] = mechanism.action_counts[-1]
-    for wrong, what in ((outside, "an action outside its range"), (actions[:, :-1], "a missing column")):
+    unobserved[0, 0] = MISSING
+    for wrong, what in (
+        (outside, "an action outside its range"),
+        (unobserved, "an unobserved action"),
+        (actions[:, :-1], "a missing column"),
+    ):
         try:
             mechanism(wrong)
         except ValueError:
             continue
+        except (IndexError, RuntimeError) as error:
+            raise AssertionError(f"forward fails on {what} ({error}); call self.validate(actions) first") from error
         raise AssertionError(f"forward accepts {what}; call self.validate(actions) first")
 
 

@@ -39,10 +39,10 @@ def draw_default(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def multilayer_perceptron(sizes: list[int], activation: type[nn.Module]) -> nn.Sequential:
-    """Linear layers of the given sizes, the activation between them."""
+    """Linear layers of the given sizes, the activation between them. Not initialised: see `draw_default`."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs), activation()]
+        layers += [nn.utils.skip_init(nn.Linear, inputs, outputs), activation()]
     return nn.Sequential(*layers[:-1])
 
 

@@ -47,7 +47,7 @@ class NeuralMechanism(Mechanism):
         super().__init__(counts)
         self.embedding_dim, self.hidden = embedding_dim, tuple(hidden)
         # One table for all agents: agent i's action b is row offsets[i] + b.
-        self.embedding = nn.Embedding(sum(counts), embedding_dim)
+        self.embedding = nn.utils.skip_init(nn.Embedding, sum(counts), embedding_dim)
         self.network = multilayer_perceptron([num_agents * embedding_dim, *hidden, num_agents], nn.Tanh)
         offsets = torch.tensor([0, *counts[:-1]]).cumsum(0)
         self.register_buffer("offsets", offsets, persistent=False)

@@ -1,0 +1,131 @@
+"""All episodes side by side: a Python loop over rounds, everything else vectorised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from agents.plays import Plays
+from agents.randomness import decisions_of, env_seed_of
+from diml_envs.env import RepeatedGameEnv
+from diml_envs.mechanisms.base import MISSING
+from diml_envs.players import Feedback
+
+FloatArray = NDArray[np.float64]
+
+
+class Group:
+    """Agents that share a learner and a number of actions: one batch, so that no padding reaches the learner.
+
+    Args:
+        learner: of all of them.
+        num_actions: of each of them.
+        places: their places among the env's agents, ascending.
+    """
+
+    def __init__(self, learner: Any, num_actions: int, places: list[int]) -> None:
+        self.learner, self.num_actions = learner, num_actions
+        self.num_uniforms = learner.uniforms_per_decision(num_actions)
+        self.size = len(places)
+        consecutive = places[-1] - places[0] == len(places) - 1
+        self.places: Any = slice(places[0], places[-1] + 1) if consecutive else np.array(places)
+
+    def start(self, num_episodes: int) -> None:
+        """Forget all play."""
+        self.state = self.learner.start((num_episodes, self.size), self.num_actions)
+
+    def decide(self, seen: NDArray[np.float32] | None, uniforms: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
+        """Actions [E, n] and their probabilities [E, n, A_i]. uniforms: of all agents, [E, N, k]."""
+        return self.learner.decide(self.state, self._own(seen), uniforms[:, self.places, : self.num_uniforms])
+
+    def hear(
+        self,
+        actions: NDArray[np.int64],
+        payoffs: FloatArray,
+        counterfactual_payoffs: FloatArray,
+        seen: NDArray[np.float32] | None,
+        seen_next: NDArray[np.float32] | None,
+    ) -> None:
+        """Learn from the round, given for all agents."""
+        full = self.learner.feedback == "full"
+        told = Feedback(
+            actions[:, self.places],
+            payoffs[:, self.places],
+            counterfactual_payoffs[:, self.places, : self.num_actions] if full else None,
+            self._own(seen),
+            self._own(seen_next),
+        )
+        self.state = self.learner.update(self.state, told)
+
+    def _own(self, seen: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+        return seen[:, self.places] if seen is not None and self.learner.uses_observation else None
+
+
+def play_batched(
+    env: RepeatedGameEnv,
+    learners: Mapping[str, Any],
+    action_counts: list[int],
+    num_episodes: int,
+    seed: int,
+    across_episodes: bool,
+    progress: bool,
+) -> Plays:
+    """See `agents.rollout`. What is learned across episodes is played one episode at a time."""
+    groups = _groups(list(learners.values()), action_counts)
+    plays = Plays.blank(num_episodes, env.max_cycles, action_counts)
+    size = 1 if across_episodes else num_episodes
+    with tqdm(total=num_episodes * env.max_cycles, disable=not progress, desc="rounds") as bar:
+        for first in range(0, num_episodes, size):
+            if first == 0 or not across_episodes:
+                for group in groups:
+                    group.start(size)
+            for _ in _play_rounds(env, groups, plays, range(first, first + size), seed):
+                bar.update(size)
+    return plays.joined() if across_episodes else plays
+
+
+def _groups(learners: list[Any], action_counts: list[int]) -> list[Group]:
+    members: dict[tuple[int, int], list[int]] = {}
+    for place, (learner, count) in enumerate(zip(learners, action_counts, strict=True)):
+        members.setdefault((id(learner), count), []).append(place)
+    return [Group(learners[places[0]], count, places) for (_, count), places in members.items()]
+
+
+def _play_rounds(env: RepeatedGameEnv, groups: list[Group], plays: Plays, episodes: range, seed: int) -> Iterator[int]:
+    """Play `episodes` side by side and record them, yielding after each round."""
+    num_uniforms = max(group.num_uniforms for group in groups)
+    uniforms, noise = _draws(env, episodes, seed, num_uniforms)
+    rows = slice(episodes.start, episodes.stop)
+    observed = any(group.learner.uses_observation for group in groups)
+    num_agents = len(env.action_counts)
+    actions = np.full((len(episodes), num_agents), MISSING)
+    seen = env.observations(actions) if observed else None
+    for t in range(env.max_cycles):
+        actions = np.empty((len(episodes), num_agents), np.int64)
+        for group in groups:
+            chosen, choice_probs = group.decide(seen, uniforms[:, t])
+            actions[:, group.places] = chosen
+            plays.choice_probs[rows, t, group.places, : group.num_actions] = choice_probs
+        payoffs = env.payoff_lookup(actions)
+        if noise is not None:
+            payoffs = payoffs + noise[:, t]
+        own = payoffs.reshape(-1, payoffs.shape[-1])[np.arange(actions.size), actions.ravel()].reshape(actions.shape)
+        seen_next = env.observations(actions) if observed else None
+        for group in groups:
+            group.hear(actions, own, payoffs, seen, seen_next)
+        plays.actions[rows, t], plays.payoffs[rows, t], seen = actions, own, seen_next
+        yield t
+
+
+def _draws(env: RepeatedGameEnv, episodes: range, seed: int, num_uniforms: int) -> tuple[FloatArray, FloatArray | None]:
+    """Uniforms [E, T, N, k] of all decisions, and the payoff noise [E, T, N, A] if there is any."""
+    shape = (env.max_cycles, len(env.action_counts), num_uniforms)
+    uniforms = np.stack([decisions_of(seed, episode).random(shape) for episode in episodes])
+    if not env.payoff_noise:
+        return uniforms, None
+    worlds = [np.random.default_rng(env_seed_of(seed, episode)) for episode in episodes]
+    return uniforms, np.stack([env.draw_noise(world, env.max_cycles) for world in worlds])

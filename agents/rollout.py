@@ -1,0 +1,168 @@
+"""`rollout`: let agents play an env, and keep what they did."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Discrete
+from numpy.typing import NDArray
+from pettingzoo import ParallelEnv
+
+from agents.batched import play_batched
+from agents.plays import Plays
+from agents.stepping import play_stepping
+from diml_envs.env import RepeatedGameEnv
+from diml_envs.players import check_feedback, is_learner
+from diml_envs.traces import Traces
+
+LEARN = ("per_episode", "across_episodes")
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What was played. Only `traces` is an observer's; the rest is the truth behind it.
+
+    Attributes:
+        traces: the actions.
+        payoffs: what each agent earned (noise included), float64 [E, T, N]; NaN where nobody played.
+        choice_probs: what each action was drawn with, float64 [E, T, N, A]; NaN where the agent has no such action,
+            did not play, or does not tell.
+    """
+
+    traces: Traces
+    payoffs: NDArray[np.float64]
+    choice_probs: NDArray[np.float64]
+
+
+def rollout(
+    env: ParallelEnv[Any, Any, Any],
+    learners: Any,
+    num_episodes: int = 60,
+    seed: int = 0,
+    learn: str = "per_episode",
+    batched: bool | None = None,
+    progress: bool = False,
+) -> Rollout:
+    """Play `num_episodes` episodes and record them. The same seed gives the same play, batched or not.
+
+    Args:
+        env: a PettingZoo parallel env with `Discrete` actions counted from 0. With `batched=False` it is used through
+            PettingZoo's own methods only.
+        learners: one for all agents, or `{agent: learner}`: an `agents.Learner`, a callable
+            `policy(observation) -> action`, or an object with `act(observation)` and, if it likes, `learn` and
+            `reset` (see `diml_envs.players`).
+        num_episodes: E.
+        seed: integer, 0 or more. Decides everything except the randomness that policies or foreign envs keep to
+            themselves; each episode resets the env with a seed of its own.
+        learn: "per_episode": learners start afresh each episode. "across_episodes": they never do, and all episodes
+            together are one trace, E = 1 and T = all rounds.
+        batched: play all episodes side by side, in numpy. Needs a `RepeatedGameEnv` and `Learner`s only; the default
+            is to do so where possible.
+        progress: show a bar on stderr.
+
+    Raises:
+        ValueError: learners that do not fit the agents or the env's feedback, or an argument out of range.
+        TypeError: something that cannot act, or actions that are not `Discrete`.
+    """
+    if num_episodes < 1 or seed < 0:
+        raise ValueError(f"num_episodes must be 1 or more and seed 0 or more; got {num_episodes} and {seed}")
+    if learn not in LEARN:
+        raise ValueError(f"learn must be one of {', '.join(map(repr, LEARN))}; got {learn!r}")
+    action_counts = [_action_count(env, agent) for agent in env.possible_agents]
+    by_agent = _by_agent(learners, env.possible_agents)
+    for agent, learner in by_agent.items():
+        if is_learner(learner) and isinstance(env, RepeatedGameEnv):
+            check_feedback(learner, agent, env.feedback)
+    obstacle = _obstacle_to_batching(env, by_agent)
+    if batched and obstacle:
+        raise ValueError(f"batched=True is not possible: {obstacle}; leave batched out, or batched=False")
+    play = play_batched if obstacle is None and batched is not False else play_stepping
+    plays = play(env, by_agent, action_counts, num_episodes, seed, learn == "across_episodes", progress)
+    return _recorded(plays, env, learners, action_counts, seed, learn)
+
+
+def _recorded(
+    plays: Plays,
+    env: ParallelEnv[Any, Any, Any],
+    learners: Any,
+    action_counts: list[int],
+    seed: int,
+    learn: str,
+) -> Rollout:
+    traces = Traces(
+        plays.actions,
+        plays.lengths,
+        agents=[str(agent) for agent in env.possible_agents],
+        action_labels=[range(count) for count in action_counts],
+        metadata={
+            **_world(env),
+            "learners": _who(learners),
+            "seed": seed,
+            "learn": learn,
+            "versions": _versions(),
+        },
+    )
+    return Rollout(traces, plays.payoffs, plays.choice_probs)
+
+
+def _action_count(env: ParallelEnv[Any, Any, Any], agent: Any) -> int:
+    space = env.action_space(agent)
+    if not isinstance(space, Discrete) or space.start != 0:
+        raise TypeError(f"rollout needs Discrete actions counted from 0; the action space of {agent!r} is {space}")
+    return int(space.n)
+
+
+def _by_agent(learners: Any, agents: list[Any]) -> dict[Any, Any]:
+    if not isinstance(learners, Mapping):
+        return dict.fromkeys(agents, learners)
+    missing, unknown = [a for a in agents if a not in learners], [a for a in learners if a not in agents]
+    if missing or unknown:
+        raise ValueError(f"learners must name each agent once; missing: {missing}, unknown: {unknown}")
+    return {agent: learners[agent] for agent in agents}
+
+
+def _obstacle_to_batching(env: ParallelEnv[Any, Any, Any], by_agent: Mapping[Any, Any]) -> str | None:
+    if not isinstance(env, RepeatedGameEnv) or type(env).step is not RepeatedGameEnv.step:
+        return f"the env is a {type(env).__name__}, not a RepeatedGameEnv"
+    outside = [agent for agent, learner in by_agent.items() if not is_learner(learner)]
+    return f"{outside[0]!r} is not played by an agents.Learner" if outside else None
+
+
+def _world(env: ParallelEnv[Any, Any, Any]) -> dict[str, Any]:
+    description = getattr(env.unwrapped, "description", None)
+    if description is None:
+        return {"env": str(env), "env_kwargs": {}}
+    return {"env": description["env"], "env_kwargs": description["kwargs"]}
+
+
+def _who(learners: Any) -> dict[str, dict[str, Any]]:
+    if isinstance(learners, Mapping):
+        return {str(agent): _name_and_parameters(learner) for agent, learner in learners.items()}
+    return {"all": _name_and_parameters(learners)}
+
+
+def _name_and_parameters(learner: Any) -> dict[str, Any]:
+    name = getattr(learner, "__name__", type(learner).__name__)
+    if not dataclasses.is_dataclass(learner) or isinstance(learner, type):
+        return {"name": name}
+    values = {field.name: getattr(learner, field.name) for field in dataclasses.fields(learner)}
+    plain = {key: value for key, value in values.items() if isinstance(value, str | int | float | bool | None)}
+    return {"name": name, **plain}
+
+
+@functools.cache
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _versions() -> dict[str, str]:
+    return {package: _installed(package) for package in ("diml", "numpy", "torch", "pettingzoo")}
