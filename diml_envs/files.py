@@ -22,8 +22,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from diml_envs.atomic import atomic_write
+from diml_envs.frame_checks import check_columns
 from diml_envs.frames import traces_from_frame, traces_to_frame
-from diml_envs.labels import Label
+from diml_envs.labels import Label, checked_labels
 from diml_envs.netcdf import read_netcdf, write_netcdf
 from diml_envs.traces import Traces
 
@@ -45,13 +46,19 @@ def save_traces(traces: Traces, path: str | Path) -> None:
 
 
 def load_traces(path: str | Path, **columns: Any) -> Traces:
-    """Read `.nc`, `.parquet` or `.csv`. `columns` (episode="pair", ...) are those of `traces_from_frame`.
+    """Read `.nc`, `.parquet` or `.csv`.
+
+    Args:
+        path: the file.
+        columns: arguments of `traces_from_frame` (episode="pair", action_labels=...) for a frame of other columns.
+            Such a file is read as anyone's: what was saved beside the frame is not used. Defaults change nothing.
 
     Raises:
         ValueError: names the file, and what is wrong with it.
         FileNotFoundError: no such file.
     """
     _, read = _format(path)
+    columns = {name: value for name, value in columns.items() if value is not None and value != name}
     with open(path, "rb"):
         pass  # what the system has against it (not found, no permission, a folder) is best said in its own words
     try:
@@ -69,6 +76,7 @@ def _read_csv(path: Path, **columns: Any) -> Traces:
     # Arrow's reader rather than pandas': a row that is cut short is an error there, not one with empty cells.
     table = pyarrow.csv.read_csv(
         path,
+        read_options=pyarrow.csv.ReadOptions(use_threads=False),  # with threads, errors do not tell the row
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
     )
@@ -96,7 +104,8 @@ def _write_parquet(traces: Traces, path: Path) -> None:
     if _mixed(traces.action_labels):
         frame["action"] = frame["action"].astype(object).map(str, na_action="ignore")
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    kept = {"action_labels": dict(zip(traces.agents, traces.action_labels, strict=True)), "metadata": traces.metadata}
+    labels = dict(zip(traces.agents, traces.action_labels, strict=True))
+    kept = {"action_labels": labels, "episodes": traces.episodes, "metadata": traces.metadata}
     table = table.replace_schema_metadata({**table.schema.metadata, _DESCRIPTION: json.dumps(kept)})
     pyarrow.parquet.write_table(table, path, write_page_checksum=True)
 
@@ -104,22 +113,27 @@ def _write_parquet(traces: Traces, path: Path) -> None:
 def _read_parquet(path: Path, **columns: Any) -> Traces:
     with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
         table = file.read()
-    description = (table.schema.metadata or {}).get(_DESCRIPTION)
-    if description is None or "action_labels" in columns:
-        return traces_from_frame(table.to_pandas(), **columns)
-    labels, metadata = _described(description)
+    frame, description = table.to_pandas(ignore_metadata=True), (table.schema.metadata or {}).get(_DESCRIPTION)
+    if description is None or columns:
+        return traces_from_frame(frame, **columns)
+    labels, episodes, metadata = _described(description)
+    check_columns(frame, ["episode", "round", "agent", "action"])
+    # Parquet keeps the order of categories that are text, not of those that are numbers.
+    frame = frame.assign(
+        episode=pd.Categorical(frame["episode"], episodes), agent=pd.Categorical(frame["agent"], list(labels))
+    )
     as_written = {name: list(map(str, own)) for name, own in labels.items()} if _mixed(labels.values()) else labels
-    traces = traces_from_frame(table.to_pandas(), **columns, action_labels=as_written)
+    traces = traces_from_frame(frame, action_labels=as_written)
     in_turn = [labels[name] for name in traces.agents]
     return Traces(traces.actions, traces.lengths, traces.agents, in_turn, traces.episodes, metadata)
 
 
-def _described(description: bytes) -> tuple[dict[str, list[Label]], dict[str, Any]]:
-    """Action labels of each agent and metadata, as `_write_parquet` put them beside the frame."""
+def _described(description: bytes) -> tuple[dict[str, list[Label]], list[Label], dict[str, Any]]:
+    """Action labels of each agent, episodes and metadata, as `_write_parquet` put them beside the frame."""
     try:
         kept = json.loads(description)
         labels = {str(name): list(own) for name, own in kept["action_labels"].items()}
-        return labels, dict(kept["metadata"])
+        return labels, list(checked_labels(kept["episodes"], "episodes")), dict(kept["metadata"])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"its description of labels and metadata is damaged: {error!r}") from error
 

@@ -144,12 +144,11 @@ def _own_actions(
     pair_agent, pair_code = np.divmod(pairs, max(len(values), 1))
     played = _shared_actions(pair_agent, pair_code, [name in given for name in agents], len(values), given_order)
     labels = []
-    for i, name in enumerate(agents):
-        what = f"actions of agent {name!r}"
-        own = checked_labels(given[name] if name in given else [values[code] for code in played[i]], what)
-        labels.append(own if given_order or name in given else tuple(in_order(own)))
+    for name, codes_played in zip(agents, played, strict=True):
+        own = checked_labels(given.get(name, [values[code] for code in codes_played]), f"actions of agent {name!r}")
         if not own:
             raise ValueError(f"no action of agent {name!r} is observed: pass action_labels={{{name!r}: [...]}}")
+        labels.append(own if given_order or name in given else tuple(in_order(own)))
     place = [{label: j for j, label in enumerate(own)} for own in labels]
     found = [place[i].get(values[code], MISSING) for i, code in zip(pair_agent, pair_code, strict=True)]
     if MISSING in found:

@@ -146,10 +146,12 @@ class Traces:
             ValueError: none chosen.
             IndexError: an index outside the episodes, or a mask of another length.
         """
-        chosen = np.atleast_1d(np.arange(len(self))[np.asarray(which) if not isinstance(which, slice) else which])
-        lengths = self.lengths[chosen]
+        # An empty list would become an array of floats, which is no index.
+        index = which if isinstance(which, slice) else np.asarray(which, None if np.size(which) else np.int64)
+        chosen = np.atleast_1d(np.arange(len(self))[index])
         if not chosen.size:
             raise ValueError(f"no episode chosen out of {len(self)}")
+        lengths = self.lengths[chosen]
         return Traces(
             self.actions[chosen, : lengths.max()],
             lengths,

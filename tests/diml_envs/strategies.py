@@ -18,7 +18,9 @@ awkward_words = st.sampled_from(["None", "NA", "nan", "null", "N/A", "inf", "a b
 texts = words | awkward_words
 integers = st.integers(-(10**15) + 1, 10**15 - 1) | st.integers(-3, 12)
 floats = st.floats(allow_nan=False, allow_infinity=False)
-metadata = st.dictionaries(st.text(max_size=4), st.integers() | st.text(max_size=3) | st.none() | st.booleans(), max_size=3)
+metadata = st.dictionaries(
+    st.text(max_size=4), st.integers() | st.text(max_size=3) | st.none() | st.booleans(), max_size=3
+)
 
 
 def label_lists(size: int, kinds: Sequence[Any] = (texts, integers, floats)) -> st.SearchStrategy[list[Label]]:

@@ -1,0 +1,177 @@
+"""Weights and their prior variances, one variance for each kind of interaction, by the evidence.
+
+Laplace's approximation about the posterior mode; variances by MacKay's fixed point (MacKay 1992): sum of squares over
+effective number of parameters. A weak inverse-gamma prior on each variance keeps kinds of few weights from taking off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve, lapack
+
+from diml_inverse.dynamics.logit import LogitDynamics
+from diml_inverse.structure.curvature import AgentPlay, gradient_and_information, log_likelihood
+
+FloatArray = NDArray[np.float64]
+
+# Inverse-gamma prior on each variance: as if one more weight had been seen, its logit (precision x payoff) of
+# standard deviation near .008, which is too small to show in a choice.
+PRIOR_SHAPE = 0.5
+PRIOR_SCALE = 3e-5
+START_VARIANCE = 9e-3  # of logits: small, so that kinds must earn their place
+DROPPED = 2.5  # a kind leaves when its variance is down to this many times what the prior alone would give it
+FEWEST_ROUNDS, MOST_ROUNDS, TOLERANCE = 4, 40, 1e-3
+
+
+@dataclass
+class Posterior:
+    """What the data say about the weights of the kinds still in play.
+
+    Attributes:
+        kinds: numbers of the kinds, ascending.
+        weights: posterior mode of each kind's weights.
+        variances: prior variance of each kind.
+        effective: effective number of parameters of each kind.
+        evidence_lost: fall of the log evidence (nats) if the kind is left out, others as they are.
+        rounds: of the fixed point.
+    """
+
+    kinds: list[int]
+    weights: dict[int, FloatArray]
+    variances: dict[int, float]
+    effective: dict[int, float]
+    evidence_lost: dict[int, float]
+    rounds: int = 0
+
+
+class Problem:
+    """Features of all kinds on the contexts that each agent met.
+
+    Args:
+        plays: the agents' decisions.
+        features: for each kind, for each agent [K_i, A_i, P]; columns of weights an agent does not have are zero.
+        dynamics: the learners.
+    """
+
+    def __init__(self, plays: list[AgentPlay], features: list[list[FloatArray]], dynamics: LogitDynamics) -> None:
+        self.plays, self.dynamics = plays, dynamics
+        self.features = [[of_agent.reshape(-1, of_agent.shape[-1]) for of_agent in kind] for kind in features]
+        self.sizes = [kind[0].shape[-1] for kind in features]
+        self.logit_scale = float(dynamics.precision) ** -2
+
+    def maximise_evidence(self) -> Posterior:
+        """MacKay's fixed point, kinds dropped as their variance vanishes, a scoring step of the weights each round."""
+        start = START_VARIANCE * self.logit_scale
+        kinds = [kind for kind, size in enumerate(self.sizes) if size]
+        now = Posterior(
+            kinds,
+            {kind: np.zeros(self.sizes[kind]) for kind in kinds},
+            dict.fromkeys(kinds, start),
+            {},
+            {},
+        )
+        while now.rounds < MOST_ROUNDS:
+            before = dict(now.variances)
+            self._update(now)
+            now.rounds += 1
+            if now.rounds < FEWEST_ROUNDS:
+                continue
+            self._drop_vanished(now)
+            change = [abs(np.log(now.variances[kind] / before[kind])) for kind in now.kinds]
+            if max(change, default=0.0) < TOLERANCE:
+                break
+        self._finish(now)
+        return now
+
+    def _update(self, now: Posterior) -> None:
+        """One scoring step of the weights, then the variances."""
+        covariance = self._step(now)
+        for kind, places in self._places(now.kinds).items():
+            weights, variance = now.weights[kind], now.variances[kind]
+            now.effective[kind] = max(self.sizes[kind] - np.diag(covariance)[places].sum() / variance, 0.0)
+            prior_scale = PRIOR_SCALE * self.logit_scale
+            numerator = weights @ weights + 2 * prior_scale
+            now.variances[kind] = float(numerator / (now.effective[kind] + 2 * PRIOR_SHAPE))
+
+    def _step(self, now: Posterior) -> FloatArray:
+        """Move the weights by Fisher scoring, halved until the posterior rises; returns their covariance."""
+        gradient, information = self._derivatives(now)
+        shrinkage = np.concatenate([np.full(self.sizes[kind], 1 / now.variances[kind]) for kind in now.kinds])
+        flat = self._flat(now)
+        factor = cho_factor(information + np.diag(shrinkage), lower=True)
+        step = cho_solve(factor, gradient - shrinkage * flat)
+        current = self._log_posterior(now.kinds, flat, shrinkage)
+        for _ in range(10):
+            if self._log_posterior(now.kinds, flat + step, shrinkage) >= current - 1e-9 * abs(current):
+                flat = flat + step
+                break
+            step = step / 2
+        for kind, places in self._places(now.kinds).items():
+            now.weights[kind] = flat[places]
+        inverse, _ = lapack.dpotri(factor[0], lower=1)
+        covariance: FloatArray = np.tril(inverse) + np.tril(inverse, -1).T
+        return covariance
+
+    def _derivatives(self, now: Posterior) -> tuple[FloatArray, FloatArray]:
+        size = sum(self.sizes[kind] for kind in now.kinds)
+        gradient, information = np.zeros(size), np.zeros((size, size))
+        for agent, play in enumerate(self.plays):
+            features = np.concatenate([self.features[kind][agent] for kind in now.kinds], 1)
+            own = np.flatnonzero(features.any(0))
+            features = np.ascontiguousarray(features[:, own])
+            table = (features @ self._flat(now)[own]).reshape(len(play.others), play.num_actions)
+            of_table, about_table = gradient_and_information(play, self.dynamics, table)
+            gradient[own] += features.T @ of_table
+            information[np.ix_(own, own)] += features.T @ (about_table @ features)
+        return gradient, information
+
+    def _log_posterior(self, kinds: list[int], flat: FloatArray, shrinkage: FloatArray) -> float:
+        total = -0.5 * float(flat @ (shrinkage * flat))
+        for agent, play in enumerate(self.plays):
+            table = sum(self.features[kind][agent] @ flat[places] for kind, places in self._places(kinds).items())
+            total += log_likelihood(play, self.dynamics, np.asarray(table).reshape(len(play.others), -1))
+        return total
+
+    def _drop_vanished(self, now: Posterior) -> None:
+        least = DROPPED * PRIOR_SCALE * self.logit_scale / PRIOR_SHAPE
+        kept = [kind for kind in now.kinds if now.variances[kind] > least]
+        now.kinds = kept or [max(now.kinds, key=lambda kind: now.variances[kind])]
+        for values in (now.weights, now.variances, now.effective):
+            for kind in set(values) - set(now.kinds):
+                values.pop(kind)
+
+    def _finish(self, now: Posterior) -> None:
+        """Weights at their mode for the final variances, and what each kind adds to the evidence."""
+        for _ in range(3):
+            self._step(now)
+        gradient, information = self._derivatives(now)
+        linear = information @ self._flat(now) + gradient
+        places = self._places(now.kinds)
+        whole = self._log_evidence(linear, information, now, places)
+        for kind in now.kinds:
+            rest = {other: place for other, place in places.items() if other != kind}
+            now.evidence_lost[kind] = whole - self._log_evidence(linear, information, now, rest)
+
+    def _log_evidence(
+        self, linear: FloatArray, information: FloatArray, now: Posterior, places: dict[int, slice]
+    ) -> float:
+        """Of the quadratic approximation at the mode, up to a constant, with only the given kinds."""
+        if not places:
+            return 0.0
+        chosen = np.concatenate([np.arange(place.start, place.stop) for place in places.values()])
+        scale = np.sqrt(np.concatenate([np.full(self.sizes[kind], now.variances[kind]) for kind in places]))
+        # With w = scale v, v standard normal: log Z = b' (I + H)^-1 b / 2 - log det(I + H) / 2.
+        curvature = scale[:, None] * information[np.ix_(chosen, chosen)] * scale + np.eye(len(chosen))
+        factor = cho_factor(curvature, lower=True)
+        scaled = scale * linear[chosen]
+        return float(scaled @ cho_solve(factor, scaled) / 2 - np.log(np.diag(factor[0])).sum())
+
+    def _places(self, kinds: list[int]) -> dict[int, slice]:
+        ends = np.cumsum([0, *(self.sizes[kind] for kind in kinds)])
+        return {kind: slice(int(ends[i]), int(ends[i + 1])) for i, kind in enumerate(kinds)}
+
+    def _flat(self, now: Posterior) -> FloatArray:
+        return np.concatenate([now.weights[kind] for kind in now.kinds])

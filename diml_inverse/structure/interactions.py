@@ -1,0 +1,150 @@
+"""`InteractionEvidence`: payoffs as a sum of kinds of interaction, which of them matter learnt from the play."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diml_envs.mechanisms.tabular import TabularMechanism
+from diml_envs.traces import Traces
+from diml_inverse.dynamics.base import Dynamics
+from diml_inverse.dynamics.logit import LogitDynamics
+from diml_inverse.estimate import Estimate
+from diml_inverse.likelihood import observe
+from diml_inverse.structure.curvature import AgentPlay, agent_play
+from diml_inverse.structure.evidence import Posterior, Problem
+from diml_inverse.structure.kinds import Game, Kind, default_kinds, num_weights
+
+LARGEST_TABLE = 200_000  # payoffs of the whole game
+MOST_CONTEXT_PAYOFFS = 6_000  # payoffs of the contexts one agent met: their information is a square matrix
+
+
+class InteractionEvidence:
+    """A Gaussian prior with its own variance on each kind of interaction, the variances chosen by the evidence.
+
+    An agent's payoffs are written as a sum of tables (own action; own action with one other's; with two others'; ...),
+    each kind both shared by all agents and free for each, rough and, for actions that are numbers, smooth. Kinds that
+    the play does not speak for fade out, so a congestion game is found to be one without having been told. This is an
+    ANOVA decomposition with automatic relevance determination (MacKay 1992).
+
+    The estimate's mechanism is a `TabularMechanism`: the posterior mode at every profile. `info["kinds"]` says what the
+    game is made of.
+
+    Args:
+        dynamics: the learners, parameters known; attractions must be linear in payoffs, as `LogitDynamics`' are.
+        kinds: what payoffs may be made of; default: `default_kinds` of the game at hand.
+
+    Raises:
+        ValueError: other dynamics, or a precision of zero, under which play says nothing.
+    """
+
+    def __init__(self, dynamics: Dynamics, kinds: Sequence[Kind] | None = None) -> None:
+        if not isinstance(dynamics, LogitDynamics) or float(dynamics.precision) == 0:
+            raise ValueError(f"InteractionEvidence needs LogitDynamics with a precision above zero; got {dynamics}")
+        self.dynamics, self.kinds = dynamics, kinds
+
+    def fit(self, traces: Traces) -> Estimate:
+        """Fit to all of the traces.
+
+        Raises:
+            ValueError: too large a game (see `fits`), or no decision that can be scored.
+        """
+        begun = time.perf_counter()
+        game = Game(traces.action_labels)
+        kinds = list(default_kinds(game) if self.kinds is None else self.kinds)
+        plays = self._plays(traces)
+        features = [[_features(kind, game, agent, play.others) for agent, play in enumerate(plays)] for kind in kinds]
+        posterior = Problem(plays, features, self.dynamics).maximise_evidence()
+        mechanism = TabularMechanism.from_payoffs(_payoffs(posterior, kinds, game)).requires_grad_(False)
+        row = {"iteration": posterior.rounds, "seconds": time.perf_counter() - begun}
+        row["train_log_likelihood"] = 0.0
+        estimate = Estimate(
+            mechanism,
+            copy.deepcopy(self.dynamics),
+            pd.DataFrame([row]),
+            traces.agents,
+            traces.action_labels,
+            {"estimator": type(self).__name__, "kinds": _composition(posterior, kinds, game, mechanism)},
+        )
+        estimate.history["train_log_likelihood"] = estimate.log_likelihood(traces)
+        return estimate
+
+    def _plays(self, traces: Traces) -> list[AgentPlay]:
+        if not fits(traces):
+            raise ValueError(
+                f"a game of action counts {traces.action_counts} is too large for InteractionEvidence; use DIML with "
+                "a network such as AnonymousMechanism"
+            )
+        anyone = TabularMechanism(traces.action_counts)
+        scored = observe(anyone, self.dynamics, traces).scored.numpy()
+        return [agent_play(traces, scored, self.dynamics, agent) for agent in range(traces.num_agents)]
+
+
+def fits(traces: Traces) -> bool:
+    """Whether the game is small enough: its payoff table, and the contexts that each agent met."""
+    counts = np.array(traces.action_counts, dtype=np.float64)
+    whole = counts.prod() * len(counts)
+    rounds = float(traces.lengths.sum())
+    met = np.minimum(counts.prod() / counts, rounds) * counts
+    return bool(whole <= LARGEST_TABLE and met.max() <= MOST_CONTEXT_PAYOFFS)
+
+
+def _features(kind: Kind, game: Game, agent: int, others: NDArray[np.int64]) -> NDArray[np.float64]:
+    """[K, A_i, P] with a column for each weight of the kind, those of other agents zero."""
+    own = kind.features(game, agent, others)
+    if kind.shared:
+        return own
+    nobody = np.zeros((1, game.num_agents - 1), dtype=np.int64)
+    sizes = [kind.features(game, other, nobody).shape[-1] for other in range(game.num_agents)]
+    whole = np.zeros((*own.shape[:2], sum(sizes)))
+    whole[..., sum(sizes[:agent]) : sum(sizes[: agent + 1])] = own
+    return whole
+
+
+def _payoffs(posterior: Posterior, kinds: list[Kind], game: Game, only: int | None = None) -> NDArray[np.float64]:
+    """Posterior mode at every profile, [A_1, ..., A_N, N]; of one kind only, if named."""
+    counts = game.action_counts
+    payoffs = np.zeros((*counts, len(counts)))
+    for agent in range(len(counts)):
+        rest = [counts[j] for j in range(len(counts)) if j != agent]
+        others = np.array(list(itertools.product(*map(range, rest)))).reshape(-1, len(rest))
+        table = np.zeros((len(others), counts[agent]))
+        for kind in posterior.kinds if only is None else [only]:
+            table += _features(kinds[kind], game, agent, others) @ posterior.weights[kind]
+        payoffs[..., agent] = np.moveaxis(table.reshape(*rest, counts[agent]), -1, agent)
+    return payoffs
+
+
+def _composition(
+    posterior: Posterior, kinds: list[Kind], game: Game, mechanism: TabularMechanism
+) -> list[dict[str, Any]]:
+    """A row for each kind, those found first: what the game is made of."""
+    whole = _difference_variance(mechanism.table.numpy())
+    rows = []
+    for number, kind in enumerate(kinds):
+        kept = number in posterior.kinds
+        part = _difference_variance(_payoffs(posterior, kinds, game, only=number)) if kept else 0.0
+        rows.append(
+            {
+                "kind": kind.name,
+                "weights": num_weights(kind, game),
+                "effective_weights": posterior.effective.get(number, 0.0),
+                "prior_variance": posterior.variances.get(number, 0.0),
+                "share_of_variance": part / whole if whole else 0.0,
+                "log_evidence": posterior.evidence_lost.get(number, 0.0),
+            }
+        )
+    return sorted(rows, key=lambda row: -float(row["share_of_variance"]))
+
+
+def _difference_variance(payoffs: NDArray[np.float64]) -> float:
+    """Mean square of payoff differences from the mean over own actions. payoffs: [A_1, ..., A_N, N]."""
+    agents = range(payoffs.shape[-1])
+    return float(np.mean([payoffs[..., i].var(axis=i).mean() for i in agents]))

@@ -1,0 +1,141 @@
+"""Tables and pictures of a fit, and the folder that holds them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from diml_envs import Traces
+from diml_envs.mechanisms import AnonymousMechanism, TabularMechanism
+from diml_inverse import Estimate, LogitDynamics, TabularMLE
+from diml_inverse.identification import visited_contexts
+from diml_inverse.report import (
+    choices_over_rounds,
+    comparison_table,
+    payoff_difference_table,
+    recovered_against_true,
+    relative_error,
+    save_fit,
+)
+from diml_inverse.report.tables import context_differences
+
+
+@pytest.fixture
+def traces():
+    """Three agents with 2, 3 and 2 actions, labelled; an action goes unobserved."""
+    rng = np.random.default_rng(0)
+    actions = np.stack([rng.integers(count, size=(8, 12)) for count in (2, 3, 2)], -1)
+    actions[0, 3, 1] = -1
+    labels = (("low", "high"), ("left", "middle", "right"), (10, 20))
+    return Traces(actions, agents=("ann", "bob", "cy"), action_labels=labels)
+
+
+@pytest.fixture
+def truth():
+    return TabularMechanism.from_payoffs(np.random.default_rng(1).normal(size=(2, 3, 2, 3)))
+
+
+def test_table_holds_every_visited_context_in_the_users_labels(traces, truth):
+    table = payoff_difference_table(truth, traces)
+    assert list(table.columns) == ["agent", "others", "action", "payoff_difference", "visits"]
+    contexts = visited_contexts(traces)
+    assert len(table.drop_duplicates(["agent", "others"])) == len(contexts)
+    assert table.drop_duplicates(["agent", "others"])["visits"].sum() == contexts["visits"].sum()
+    assert list(table["agent"].unique()) == ["ann", "bob", "cy"]
+    assert all(part["visits"].is_monotonic_decreasing for _, part in table.groupby("agent"))
+    row = table.query("agent == 'bob' and others == 'ann=high;cy=20' and action == 'right'").squeeze()
+    payoffs = truth.table[1, :, 1, 1]
+    assert row["payoff_difference"] == pytest.approx(float(payoffs[2] - payoffs.mean()))
+
+
+def test_table_of_a_crowd_keeps_the_most_visited_contexts(traces, truth):
+    whole = payoff_difference_table(truth, traces)
+    part = payoff_difference_table(truth, traces, most_names=10 * 3 * 3)
+    kept = part.drop_duplicates(["agent", "others"])["visits"]
+    assert len(kept) == 10
+    assert kept.sum() == whole.drop_duplicates(["agent", "others"])["visits"].nlargest(10).sum()
+
+
+def test_differences_of_a_crowd_equal_those_of_whole_profiles():
+    mechanism = AnonymousMechanism.random(9, 4, seed=0)
+    play = Traces(np.random.default_rng(0).integers(4, size=(2, 5, 9)))
+    contexts = visited_contexts(play)
+    profiles = contexts[list(range(9))].to_numpy().clip(min=0)
+    estimate = Estimate(mechanism, LogitDynamics(), pd.DataFrame(), play.agents, play.action_labels)
+    expected = estimate.payoff_differences(profiles).numpy()[np.arange(len(contexts)), contexts["agent"]]
+    np.testing.assert_allclose(context_differences(mechanism, contexts), expected, atol=1e-6)
+
+
+def test_two_actions_are_compared_with_each_other_and_more_with_their_mean(traces, truth):
+    comparison = comparison_table(payoff_difference_table(truth, traces, truth), traces)
+    ann = comparison[comparison["agent"] == "ann"]
+    assert set(ann["action"]) == {"high"}
+    assert set(ann["against"]) == {"low"}
+    first = ann[ann["others"] == "bob=middle;cy=10"].squeeze()
+    assert first["payoff_difference"] == pytest.approx(float(truth.table[1, 1, 0, 0] - truth.table[0, 1, 0, 0]))
+    assert set(comparison.loc[comparison["agent"] == "bob", "against"]) == {"mean"}
+    assert comparison.groupby("agent")["scaled"].apply(lambda part: part.abs().max()).tolist() == [1, 1, 1]
+    np.testing.assert_array_equal(comparison["scaled"], comparison["true_scaled"])
+
+
+def test_relative_error_is_nothing_for_the_truth_and_one_for_no_differences(traces, truth):
+    known = comparison_table(payoff_difference_table(truth, traces, truth), traces)
+    nothing = comparison_table(payoff_difference_table(TabularMechanism([2, 3, 2]), traces, truth), traces)
+    twice = TabularMechanism.from_payoffs(2 * truth.table.detach().numpy())
+    rescaled = comparison_table(payoff_difference_table(twice, traces, truth), traces)
+    assert relative_error(known) == 0
+    assert relative_error(nothing) == pytest.approx(1)
+    assert relative_error(rescaled) == pytest.approx(1)
+    assert relative_error(rescaled, scaled=True) == pytest.approx(0)
+
+
+def test_a_truth_known_in_part_leaves_the_rest_out(traces, truth):
+    table = truth.table.detach().numpy().copy()
+    table[0, 0, 0] = np.nan
+    partly = TabularMechanism([2, 3, 2])
+    partly.table.data = partly.table.data.new_tensor(table)
+    comparison = comparison_table(payoff_difference_table(truth, traces, partly), traces)
+    unknown = comparison["true_payoff_difference"].isna()
+    assert set(comparison[unknown]["others"]) == {"bob=left;cy=10", "ann=low;cy=10", "ann=low;bob=left"}
+    assert relative_error(comparison) == pytest.approx(0)
+    assert recovered_against_true(comparison).axes
+
+
+def test_pictures_label_axes_with_units_and_limit_panels(traces, truth):
+    comparison = comparison_table(payoff_difference_table(truth, traces, truth), traces)
+    for scaled, unit in ((False, "payoff units"), (True, "each agent's largest = 1")):
+        axes = recovered_against_true(comparison, scaled).axes[0]
+        assert axes.get_xlabel() == f"true payoff difference ({unit})"
+        assert "relative error 0 " in axes.get_title()
+    crowd = Traces(np.random.default_rng(0).integers(9, size=(2, 5, 9)))
+    estimate = Estimate(AnonymousMechanism(9, 9), LogitDynamics(), pd.DataFrame(), crowd.agents, crowd.action_labels)
+    figure = choices_over_rounds(estimate, crowd)
+    assert len(figure.axes) == 6
+    assert "first 6 of 9 agents" in figure.get_suptitle()
+    assert "4 rarer actions not shown" in figure.axes[0].get_title()
+
+
+def test_choices_are_means_over_the_episodes_that_last_so_long():
+    play = Traces([[[0], [0], [1]], [[1], [0], [-1]]], lengths=[3, 2], action_labels=[("a", "b")])
+    estimate = Estimate(TabularMechanism([2]), LogitDynamics(), pd.DataFrame(), play.agents, play.action_labels)
+    axes = choices_over_rounds(estimate, play).axes[0]
+    np.testing.assert_allclose(axes.collections[0].get_offsets(), [[0, 0.5], [1, 1], [2, 0]])
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), 0.5)
+
+
+def test_folder_holds_what_is_promised(tmp_path, traces, truth):
+    estimate = TabularMLE(LogitDynamics()).fit(traces)
+    table = payoff_difference_table(estimate.mechanism, traces, truth)
+    save_fit(tmp_path / "fit", estimate, traces, table, {"seed": 0})
+    written = sorted(path.name for path in (tmp_path / "fit").iterdir())
+    assert written == ["estimate.safetensors", "fit.json", "history.csv", "payoff_differences.csv", "picture.png"]
+    read = pd.read_csv(tmp_path / "fit" / "payoff_differences.csv")
+    assert list(read.columns) == ["agent", "others", "action", "payoff_difference", "visits"]
+    np.testing.assert_allclose(read["payoff_difference"], table["payoff_difference"])
+    assert json.loads((tmp_path / "fit" / "fit.json").read_text()) == {"seed": 0}
+    assert Estimate.load(tmp_path / "fit" / "estimate.safetensors").agents == traces.agents
+    assert imread(tmp_path / "fit" / "picture.png").std() > 0.05
+    with pytest.raises(FileExistsError):
+        save_fit(tmp_path / "fit", estimate, traces, table, {})

@@ -1,0 +1,34 @@
+"""Every example runs as it stands, quickly, in a folder of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+def run(script, folder, *arguments):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "error", str(script), *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
+def test_example_runs_and_is_short(script, tmp_path):
+    assert run(script, tmp_path)
+    assert len(script.read_text().splitlines()) < 40
+    if script.stem == "congestion_demo":
+        assert (tmp_path / "demo" / "recovered_against_true.png").stat().st_size > 10_000
+
+
+def test_own_csv_takes_a_file(tmp_path):
+    rows = ["episode,round,agent,action"]
+    rows += [f"{e},{t},{who},{('up', 'down')[(e + t) % 2]}" for e in range(4) for t in range(6) for who in "ab"]
+    (tmp_path / "mine.csv").write_text("\n".join(rows))
+    assert "a=up" in run(ROOT / "examples" / "own_csv.py", tmp_path, "mine.csv")
