@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from tqdm.auto import tqdm
@@ -13,7 +14,10 @@ from diml_envs.mechanisms.base import Mechanism
 from diml_envs.mechanisms.ensemble import EnsembleMechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
+from diml_inverse.dynamics.logit import LogitDynamics
 from diml_inverse.estimate import Estimate
+from diml_inverse.structure.families import compare_families, default_families
+from diml_inverse.structure.interactions import InteractionEvidence, fits
 from diml_inverse.training import Training
 
 
@@ -25,8 +29,10 @@ class DIML:
     held out, so that none is lost and their errors partly cancel.
 
     Args:
-        mechanism: the candidate's form. Each fit starts afresh from its `reset_parameters`, so the values it
-            happens to hold are not used.
+        mechanism: the candidate's form; each fit starts afresh from its `reset_parameters`, so the values it
+            happens to hold are not used. Or `"auto"`: the structure too is learnt, in a small game by
+            `InteractionEvidence`, in a large one by comparing families on held-out episodes (`info["route"]`
+            says which, `info["kinds"]` or `info["families"]` what was found).
         dynamics: the surrogate learners.
         max_epochs: passes over the training episodes at most.
         batch_size: episodes for each gradient step; default: all of them.
@@ -48,7 +54,7 @@ class DIML:
 
     def __init__(
         self,
-        mechanism: Mechanism,
+        mechanism: Mechanism | Literal["auto"],
         dynamics: Dynamics,
         *,
         max_epochs: int = 2000,
@@ -57,24 +63,28 @@ class DIML:
         weight_decay: float = 1.0,
         members: int = 5,
         validation_fraction: float = 0.2,
-        patience: int = 100,
+        patience: int = 50,
         seed: int = 0,
         device: str = "cpu",
         progress: bool = False,
         checkpoint: str | Path | None = None,
         checkpoint_every: int = 50,
     ) -> None:
-        if not any(True for _ in mechanism.parameters()):
+        if isinstance(mechanism, str):
+            if mechanism != "auto":
+                raise ValueError(f'mechanism must be a Mechanism or "auto"; got {mechanism!r}')
+        elif not any(True for _ in mechanism.parameters()):
             raise ValueError(f"{type(mechanism).__name__} has no parameters to fit")
         for name, value, least in (
             ("max_epochs", max_epochs, 1),
-            ("batch_size", batch_size or 1, 1),
+            ("batch_size", 1 if batch_size is None else batch_size, 1),
             ("members", members, 1),
             ("patience", patience, 1),
             ("checkpoint_every", checkpoint_every, 1),
             ("weight_decay", weight_decay, 0),
+            ("seed", seed, 0),
         ):
-            if value < least:
+            if not value >= least:
                 raise ValueError(f"{name} must be at least {least}; got {value}")
         if not (step_size > 0 and 0 <= validation_fraction < 1):
             raise ValueError(
@@ -100,6 +110,8 @@ class DIML:
             ValueError: mechanism and traces do not fit together, or the checkpoint is of another fit.
             FloatingPointError: NaN or infinity, with the epoch, round and agent at which it arose.
         """
+        if isinstance(self.mechanism, str):
+            return self._fit_auto(traces)
         total = self.members * self.max_epochs
         with tqdm(total=total, disable=not self.progress, unit="epoch") as bar:
             trainings = [self._train(traces, member, bar) for member in range(self.members)]
@@ -118,9 +130,35 @@ class DIML:
             },
         )
 
+    def _fit_auto(self, traces: Traces) -> Estimate:
+        if isinstance(self.dynamics, LogitDynamics) and fits(traces):
+            estimate = InteractionEvidence(self.dynamics).fit(traces)
+            route: dict[str, Any] = {"route": "interactions by evidence: a small game"}
+        else:
+            families = default_families()
+            rows = compare_families(families, self._fit_one, self.dynamics, traces, self.seed)
+            chosen = next(row["family"] for row in rows if row["chosen"])
+            candidate = next(family.build(traces) for family in families if family.name == chosen)
+            assert candidate is not None
+            estimate = self._with(candidate, self.members).fit(traces)
+            route = {"route": "families by held-out likelihood: a large game", "families": rows}
+        return replace(estimate, info={**estimate.info, "estimator": type(self).__name__, **route})
+
+    def _fit_one(self, candidate: Mechanism, traces: Traces) -> Mechanism:
+        return self._with(candidate, members=1).fit(traces).mechanism
+
+    def _with(self, candidate: Mechanism, members: int) -> DIML:
+        other = copy.copy(self)
+        other.mechanism, other.members = candidate, members
+        other.checkpoint = self.checkpoint if members == self.members else None
+        return other
+
     def _train(self, traces: Traces, member: int, bar: tqdm[Any]) -> Training:
+        assert not isinstance(self.mechanism, str)
         training = Training(self.mechanism, self.dynamics, traces, self.settings(), member, self.device)
         path = None if self.checkpoint is None else self.checkpoint / f"member_{member}.safetensors"
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
         if path is not None and path.exists():
             training.restore(path)
         while not training.finished:

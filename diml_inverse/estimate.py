@@ -7,12 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import torch
-from diml_envs.atomic import atomic_write
 from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -20,6 +19,7 @@ from torch import Tensor
 
 import diml_envs.mechanisms
 import diml_inverse.dynamics
+from diml_envs.atomic import atomic_write
 from diml_envs.mechanisms.base import Mechanism
 from diml_envs.mechanisms.ensemble import EnsembleMechanism
 from diml_envs.traces import Label, Traces
@@ -27,6 +27,8 @@ from diml_inverse import likelihood
 from diml_inverse.dynamics.base import Dynamics
 
 FORMAT = "diml-estimate-1"
+
+Module = TypeVar("Module", Mechanism, Dynamics)
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ class Estimate:
             ValueError: an action outside its range.
         """
         with torch.no_grad():
-            profile = torch.as_tensor(np.array(actions), device=self.mechanism.device)
+            profile = torch.as_tensor(
+                actions if isinstance(actions, Tensor) else np.array(actions), device=self.mechanism.device
+            )
             payoffs = self.mechanism.counterfactual_payoffs(profile)
         return payoffs - payoffs.nanmean(-1, keepdim=True)
 
@@ -109,7 +113,7 @@ class Estimate:
         header, tensors = _read(Path(path))
         try:
             mechanism = _mechanism(header, mechanism)
-            dynamics = dynamics or _build(
+            dynamics = _given(dynamics, header["dynamics"]) or _build(
                 diml_inverse.dynamics, header["dynamics"], header["dynamics_config"], Dynamics
             )
             dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
@@ -117,7 +121,7 @@ class Estimate:
                 mechanism = mechanism.to(dtypes.pop())
             mechanism.load_state_dict(tensors)
             return cls(
-                mechanism,
+                mechanism.requires_grad_(False),
                 dynamics,
                 pd.DataFrame(header["history"]),
                 tuple(header["agents"]),
@@ -147,7 +151,13 @@ def _mechanism(header: dict[str, Any], given: Mechanism | None) -> Mechanism:
     if name == "EnsembleMechanism":
         one = {"mechanism": config["member"], "mechanism_config": config["member_config"]}
         return EnsembleMechanism([copy.deepcopy(_mechanism(one, given)) for _ in range(config["num_members"])])
-    return given or _build(diml_envs.mechanisms, name, config, Mechanism)
+    return _given(given, name) or _build(diml_envs.mechanisms, name, config, Mechanism)
+
+
+def _given(module: Module | None, name: str) -> Module | None:
+    if module is not None and type(module).__name__ != name:
+        raise ValueError(f"the file holds a {name}, not a {type(module).__name__}")
+    return module
 
 
 def _build(module: Any, name: str, config: dict[str, Any], base: type) -> Any:

@@ -14,7 +14,7 @@ from diml_inverse.dynamics.base import Dynamics
 # A decision counts although unobserved play has touched its attractions once at most this share of their weight
 # rests on it: without such a bound one missed action would silence the rest of an episode, since geometric
 # weights never reach zero.
-UNKNOWN_WEIGHT = 0.01
+UNKNOWN_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def observe(mechanism: Mechanism, dynamics: Dynamics, traces: Traces) -> Observe
     contexts = mechanism.contexts(actions)
     determined = contexts.index != MISSING
     equal_counts = len(set(mechanism.action_counts)) == 1
-    scored = _scored(dynamics, actions, determined)
+    scored = _scored(dynamics, actions, determined, mechanism.num_actions)
     if not scored.any():
         raise ValueError(
             "no decision can be scored: likelihood needs episodes of at least two rounds in which an agent's choice "
@@ -68,14 +68,17 @@ def observe(mechanism: Mechanism, dynamics: Dynamics, traces: Traces) -> Observe
     )
 
 
-def _scored(dynamics: Dynamics, actions: Tensor, determined: Tensor) -> Tensor:
+def _scored(dynamics: Dynamics, actions: Tensor, determined: Tensor, num_actions: int) -> Tensor:
     """Observed choices of rounds 1..T-1 whose attractions rest on determined payoffs."""
     scored = actions != MISSING
     scored[:, 0] = False  # nothing learnt yet: the choice says nothing about payoffs
-    undetermined = (~determined).double()[..., None]  # a payoff of one wherever none is known
+    if bool(determined.all()):
+        return scored
+    everywhere = torch.ones(*actions.shape, num_actions, dtype=torch.float64, device=actions.device)
+    unknown = everywhere * ~determined[..., None]  # a payoff of one wherever none is known
     with torch.no_grad():
-        weight = dynamics.attractions(undetermined, actions.clamp(min=0)).squeeze(-1)
-    return scored & (weight <= UNKNOWN_WEIGHT)
+        weight, whole = (dynamics.attractions(ones, actions.clamp(min=0)) for ones in (unknown, everywhere))
+    return scored & (weight <= UNKNOWN_SHARE * whole).all(-1)
 
 
 def observed_payoffs(mechanism: Mechanism, play: ObservedPlay) -> Tensor:

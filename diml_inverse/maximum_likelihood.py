@@ -36,7 +36,7 @@ class StructuredMLE:
         device: where to compute.
 
     Raises:
-        ValueError: a mechanism without parameters, or a negative ridge.
+        ValueError: a mechanism without parameters, or a setting outside its range.
     """
 
     def __init__(
@@ -50,8 +50,10 @@ class StructuredMLE:
     ) -> None:
         if not any(True for _ in mechanism.parameters()):
             raise ValueError(f"{type(mechanism).__name__} has no parameters to fit")
-        if ridge < 0:
+        if not ridge >= 0:
             raise ValueError(f"ridge must be at least 0; got {ridge}")
+        if max_iterations < 1 or seed < 0:
+            raise ValueError(f"max_iterations must be at least 1, seed at least 0; got {max_iterations}, {seed}")
         self.mechanism, self.dynamics = mechanism, dynamics
         self.ridge, self.max_iterations, self.seed, self.device = ridge, max_iterations, seed, device
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from diml_envs.atomic import atomic_write
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from diml_envs.atomic import atomic_write
 from diml_envs.mechanisms.base import Mechanism
 from diml_envs.mechanisms.initialisation import seeded_generator
 from diml_envs.traces import Traces
@@ -50,6 +50,7 @@ class Training:
         self.training_episodes, self.training_play, self.validation_play = self._hold_out(seed)
         self.epoch, self.best_epoch, self.best_value = 0, 0, -math.inf
         self.best_state = self._state()
+        self.fingerprint = self._fingerprint()
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0
 
@@ -66,7 +67,13 @@ class Training:
             (1 - fraction) * play.scored.shape[1]
         )
         training_part = replace(play, scored=play.scored & early[:, None])
-        return self.traces, training_part, replace(play, scored=play.scored & ~early[:, None])
+        validation_part = replace(play, scored=play.scored & ~early[:, None])
+        if not (training_part.scored.any() and validation_part.scored.any()):
+            raise ValueError(
+                f"{self.traces}: a single episode too short to hold out a share {fraction} of its rounds for early "
+                "stopping; give validation_fraction=0 or more play"
+            )
+        return self.traces, training_part, validation_part
 
     def _observe(self, traces: Traces) -> ObservedPlay:
         return observe(self.mechanism, self.dynamics, traces)
@@ -99,8 +106,9 @@ class Training:
         size, episodes = self.settings["batch_size"], len(self.training_episodes)
         if size is None or size >= episodes:
             return [self.training_play]
-        order = self.rng.permutation(episodes)
-        return [self._observe(self.training_episodes[order[i : i + size]]) for i in range(0, episodes, size)]
+        telling = self.training_play.scored.any(-1).any(-1).cpu().numpy()  # the others have no decision to score
+        order = self.rng.permutation(np.flatnonzero(telling))
+        return [self._observe(self.training_episodes[order[i : i + size]]) for i in range(0, len(order), size)]
 
     def _mean_log_likelihood(self, play: ObservedPlay) -> Tensor:
         return decision_log_likelihoods(self.mechanism, self.dynamics, play).sum() / play.scored.sum()
@@ -131,12 +139,16 @@ class Training:
         mechanism.load_state_dict(self.best_state)
         return mechanism.requires_grad_(False)
 
-    def fingerprint(self) -> str:
-        """Identifies mechanism, dynamics, traces and settings; numbers of epochs and members may be raised."""
-        shapes = {name: list(tensor.shape) for name, tensor in self.best_state.items()}
+    def _fingerprint(self) -> str:
+        """Identifies the fit by where it starts, its settings and its traces; epochs and members may be raised."""
         settings = {name: value for name, value in self.settings.items() if name not in ("max_epochs", "members")}
-        text = json.dumps([type(self.mechanism).__name__, shapes, repr(self.dynamics), settings, self.member])
-        return hashlib.sha256(text.encode() + self.traces.actions.tobytes() + self.traces.lengths.tobytes()).hexdigest()
+        digest = hashlib.sha256()
+        for text in (type(self.mechanism).__name__, repr(self.dynamics), json.dumps(settings), str(self.member)):
+            digest.update(text.encode())
+        for name, tensor in (*self.best_state.items(), *self.dynamics.state_dict().items()):
+            digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode() + tensor.cpu().numpy().tobytes())
+        digest.update(self.traces.actions.tobytes() + self.traces.lengths.tobytes())
+        return digest.hexdigest()
 
     def save(self, path: Path) -> None:
         """Write everything a resumed fit needs, whole or not at all."""
@@ -145,7 +157,7 @@ class Training:
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in values.items()}
         numbers = {
-            "fingerprint": self.fingerprint(),
+            "fingerprint": self.fingerprint,
             "rng": self.rng.bit_generator.state,
             "history": self.history,
             **{name: getattr(self, name) for name in ("epoch", "best_epoch", "best_value", "seconds")},
@@ -164,9 +176,10 @@ class Training:
             with safe_open(path, framework="pt") as file:
                 numbers = json.loads((file.metadata() or {})["checkpoint"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        except (SafetensorError, KeyError, ValueError) as error:
+            fingerprint = numbers["fingerprint"]
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is not a checkpoint of a fit; remove it or name another ({error})") from error
-        if numbers["fingerprint"] != self.fingerprint():
+        if fingerprint != self.fingerprint:
             raise ValueError(
                 f"{path} is the checkpoint of another fit (other traces, mechanism, dynamics or settings); "
                 "remove it or name another"

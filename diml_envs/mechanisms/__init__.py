@@ -1,5 +1,6 @@
 """Mechanisms: maps from joint actions to payoffs, hidden truth and candidate alike."""
 
+from diml_envs.mechanisms.aggregative import AggregativeMechanism
 from diml_envs.mechanisms.anonymous import AnonymousMechanism
 from diml_envs.mechanisms.auction import AuctionMechanism
 from diml_envs.mechanisms.base import MISSING, Contexts, Mechanism
@@ -8,12 +9,15 @@ from diml_envs.mechanisms.check import check_mechanism
 from diml_envs.mechanisms.congestion import CongestionMechanism
 from diml_envs.mechanisms.ensemble import EnsembleMechanism
 from diml_envs.mechanisms.neural import NeuralMechanism
+from diml_envs.mechanisms.own_load import OwnLoadMechanism
+from diml_envs.mechanisms.pairwise import PairwiseMechanism
 from diml_envs.mechanisms.public_goods import PublicGoodsMechanism
 from diml_envs.mechanisms.symmetric import SymmetricMechanism
 from diml_envs.mechanisms.tabular import TabularMechanism
 
 __all__ = [
     "MISSING",
+    "AggregativeMechanism",
     "AnonymousMechanism",
     "AuctionMechanism",
     "CallableMechanism",
@@ -22,6 +26,8 @@ __all__ = [
     "EnsembleMechanism",
     "Mechanism",
     "NeuralMechanism",
+    "OwnLoadMechanism",
+    "PairwiseMechanism",
     "PublicGoodsMechanism",
     "SymmetricMechanism",
     "TabularMechanism",

@@ -15,8 +15,8 @@ from diml_inverse.cli import main
 ROOT = Path(__file__).parents[2]
 PLAYS = "episode,round,agent,action,payoff,treatment\n" + "".join(
     f"{e},{t},{who},{('up', 'down')[(e + t) % 2]},{t},{('x', 'y')[e % 2]}\n"
-    for e in range(4)
-    for t in range(8)
+    for e in range(16)
+    for t in range(12)
     for who in ("ann", "bob")
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,6 +11,7 @@ from diml_envs.traces import Traces
 from diml_inverse import likelihood
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.identification import on_support
+from diml_inverse.metrics.bootstrap import EpisodeSums, ratio_of_sums
 
 
 def payoff_difference_mse(mechanism: Mechanism, truth: Mechanism, traces: Traces, relative: bool = False) -> float:
@@ -26,19 +28,41 @@ def payoff_difference_mse(mechanism: Mechanism, truth: Mechanism, traces: Traces
         relative: divide by the same for a mechanism of no differences, so that 1 is knowing nothing.
 
     Raises:
-        ValueError: no complete profile in the traces, or nothing to know (true differences all zero) if relative.
+        ValueError: other action counts than the truth's, no complete profile in the traces, or nothing to know (true
+            differences all zero) if relative.
     """
+    if mechanism.action_counts != truth.action_counts:
+        raise ValueError(
+            f"action counts differ: the estimate has {mechanism.action_counts}, the truth {truth.action_counts}"
+        )
     actions = _complete_profiles(traces, truth)
     with torch.no_grad():
         true_payoffs = truth.counterfactual_payoffs(actions).double()
         payoffs = mechanism.counterfactual_payoffs(actions).double()
-    error = _mean_squared_difference(payoffs - true_payoffs)
+    exists = truth.action_mask.to(actions.device)
+    error = _mean_squared_difference(payoffs - true_payoffs, exists)
     if not relative:
         return error
-    nothing = _mean_squared_difference(true_payoffs)
+    nothing = _mean_squared_difference(true_payoffs, exists)
     if nothing == 0:
         raise ValueError("the true payoff differences are all zero: an error relative to them has no meaning")
     return error / nothing
+
+
+def payoff_difference_by_episode(
+    mechanism: Mechanism, truth: Mechanism, traces: Traces, relative: bool = False
+) -> EpisodeSums:
+    """`payoff_difference_mse` with what each episode adds, for `bootstrap_interval`."""
+    rounds = traces.observed.all(-1).sum(1)
+    totals, weights = np.zeros(len(traces)), rounds.astype(np.float64)
+    for place in np.flatnonzero(rounds):
+        totals[place] = rounds[place] * payoff_difference_mse(mechanism, truth, traces[int(place)])
+        if relative:
+            actions = _complete_profiles(traces[int(place)], truth)
+            with torch.no_grad():
+                true_payoffs = truth.counterfactual_payoffs(actions).double()
+            weights[place] *= _mean_squared_difference(true_payoffs, truth.action_mask.to(actions.device))
+    return ratio_of_sums(totals, weights)
 
 
 def payoff_mse(mechanism: Mechanism, truth: Mechanism, actions: Tensor) -> float:
@@ -79,14 +103,14 @@ def _complete_profiles(traces: Traces, mechanism: Mechanism) -> Tensor:
     return torch.as_tensor(traces.actions[complete], device=mechanism.device)
 
 
-def _mean_squared_difference(values: Tensor) -> float:
-    """Mean over contexts of the mean squared difference between entries of the last axis; NaN entries absent."""
-    present = ~values.isnan()
-    count = present.sum(-1)
-    mean = values.nansum(-1) / count
-    squares = torch.where(present, values - mean[..., None], 0.0).square().sum(-1)
+def _mean_squared_difference(values: Tensor, exists: Tensor) -> float:
+    """Mean over contexts of the mean squared difference between an agent's entries. [M, N, A], bool [N, A]."""
+    count = exists.sum(-1)
+    values = torch.where(exists, values, 0.0)
+    mean = values.sum(-1) / count
+    squares = torch.where(exists, values - mean[..., None], 0.0).square().sum(-1)
     several = count > 1
-    return float((2 * squares[several] / (count[several] - 1)).mean()) if several.any() else 0.0
+    return float((2 * squares[:, several] / (count[several] - 1)).mean()) if several.any() else 0.0
 
 
 def _profiles(mechanism: Mechanism, at_most: int, seed: int) -> Tensor:

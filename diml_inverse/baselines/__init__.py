@@ -1,0 +1,17 @@
+"""What the paper compares with: estimators that assume something wrong, or no mechanism at all."""
+
+from diml_inverse.baselines.cloning import BehaviouralCloning
+from diml_inverse.baselines.equilibrium import EquilibriumInversion
+from diml_inverse.baselines.modal import ModalMechanism
+from diml_inverse.baselines.policy import ClonedPolicy
+from diml_inverse.baselines.predictor import Predictor
+from diml_inverse.baselines.wrong_learner import WrongLearner
+
+__all__ = [
+    "BehaviouralCloning",
+    "ClonedPolicy",
+    "EquilibriumInversion",
+    "ModalMechanism",
+    "Predictor",
+    "WrongLearner",
+]

@@ -1,0 +1,145 @@
+"""One cell, task x estimator x seed: done in a process of its own, kept as one JSON file."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+import sys
+import threading
+import time
+import traceback
+from contextlib import redirect_stderr
+from dataclasses import asdict, dataclass, field
+from multiprocessing import parent_process
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from diml_envs.atomic import atomic_write
+from diml_inverse.benchmark.estimators import ESTIMATORS
+from diml_inverse.benchmark.scores import Score, bound, scores
+from diml_inverse.benchmark.tasks import Task
+
+
+class Cell(NamedTuple):
+    """One fit of the suite."""
+
+    task: Task
+    estimator: str
+    seed: int
+
+    def path(self, results: Path, kind: str, ending: str) -> Path:
+        """Where its file of a kind (`cells`, `curves`, `logs`) belongs."""
+        return results / kind / self.task.name / self.estimator / f"{self.seed}{ending}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a cell left.
+
+    Attributes:
+        task, estimator, seed: names of the cell.
+        settings: of the task.
+        scores: what was measured; a single `skipped` or `error` if nothing was.
+        note: why it was skipped or failed.
+        seconds: of the whole cell: play, fit and scores.
+        peak_memory_mb: of the cell's process.
+        threads: that it could use.
+        info: what the estimator says of its fit.
+    """
+
+    task: str
+    estimator: str
+    seed: int
+    settings: dict[str, Any]
+    scores: list[Score]
+    note: str = ""
+    seconds: float = math.nan
+    peak_memory_mb: float = math.nan
+    threads: int = 0
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        """It is tried again by the next run."""
+        return self.scores[0].metric == "error"
+
+    @classmethod
+    def empty(cls, cell: Cell, metric: str, note: str, **measured: Any) -> Record:
+        """Of a cell that was `skipped` or ended in an `error`."""
+        return cls(*_names(cell), cell.task.settings(), [Score(metric, math.nan)], note, **measured)
+
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(asdict(self), indent=1, default=str) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Record:
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: not such a file.
+        """
+        try:
+            content = json.loads(path.read_text())
+            return cls(**{**content, "scores": [Score(*score) for score in content["scores"]]})
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{path} is not the record of a cell ({error}); remove it") from error
+
+
+def run_cell(cell: Cell, results: Path, threads: int) -> None:
+    """Measure the cell and write its files. What it raises goes to its log and becomes an `error` record."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
+    log = cell.path(results, "logs", ".log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    begun = time.perf_counter()
+    with log.open("w") as file, redirect_stderr(file):
+        try:
+            record = _measured(cell, results)
+        except Exception as error:
+            traceback.print_exc()
+            record = Record.empty(cell, "error", f"{type(error).__name__}: {error}")
+    if not log.stat().st_size:
+        log.unlink()
+    measured = {"seconds": time.perf_counter() - begun, "peak_memory_mb": _peak_memory_mb(), "threads": threads}
+    Record(**{**record.__dict__, **measured}).save(cell.path(results, "cells", ".json"))
+
+
+def _measured(cell: Cell, results: Path) -> Record:
+    task, name, seed = cell
+    play = task.play(seed)
+    estimator = ESTIMATORS[name](task, seed)
+    begun = time.perf_counter()
+    result = estimator.fit(play.train)
+    fit_seconds = Score("fit_seconds", time.perf_counter() - begun)
+    found = [*scores(result, task, play, seed), fit_seconds]
+    if name == "structured":
+        found.append(bound(task, play))
+    curve = cell.path(results, "curves", ".csv")
+    curve.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(curve) as temporary:
+        result.history.to_csv(temporary, index=False)
+    info = dict(getattr(result, "info", {}))
+    return Record(*_names(cell), task.settings(), found, info=info)
+
+
+def _names(cell: Cell) -> tuple[str, str, int]:
+    return cell.task.name, cell.estimator, cell.seed
+
+
+def _peak_memory_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _end_with_parent() -> None:
+    """A run that is killed must not leave cells behind that go on computing beside the next run's."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)

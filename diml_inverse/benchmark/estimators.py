@@ -1,0 +1,125 @@
+"""The estimators that the suite compares, by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+import pandas as pd
+
+from diml_envs.mechanisms.tabular import LARGEST_TABLE
+from diml_envs.traces import Traces
+from diml_inverse.baselines import BehaviouralCloning, EquilibriumInversion, Predictor, WrongLearner
+from diml_inverse.benchmark.published import PublishedDIML
+from diml_inverse.benchmark.tasks import Task
+from diml_inverse.diml import DIML
+from diml_inverse.dynamics import LogitDynamics
+from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
+
+FEW_AGENTS = 8  # the paper trains longer and in smaller batches in its large games
+
+
+class Fitted(Predictor, Protocol):
+    """What a fit gives: predictions, and how the fit went. Most are an `Estimate`, with a mechanism besides."""
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """A row for each epoch or iteration."""
+        ...
+
+
+class Fits(Protocol):
+    """An estimator, of a mechanism or of choices alone."""
+
+    def fit(self, traces: Traces) -> Fitted:
+        """Fit to observed play."""
+        ...
+
+
+def _auto(task: Task, seed: int) -> Fits:
+    return DIML("auto", LogitDynamics(**task.learners), seed=seed)
+
+
+def _neural(task: Task, seed: int) -> DIML:
+    return DIML(task.network(), LogitDynamics(**task.learners), seed=seed)
+
+
+def _single(task: Task, seed: int) -> Fits:
+    return DIML(task.network(), LogitDynamics(**task.learners), seed=seed, members=1)
+
+
+def _tabular(task: Task, seed: int) -> Fits:
+    return TabularMLE(LogitDynamics(**task.learners))
+
+
+def _structured(task: Task, seed: int) -> Fits:
+    assert task.formula is not None
+    return StructuredMLE(task.formula(), LogitDynamics(**task.learners), task.formula_ridge, seed=seed)
+
+
+def _wrong_learner(task: Task, seed: int) -> Fits:
+    return WrongLearner(_neural(task, seed))
+
+
+def _cloning(task: Task, seed: int) -> Fits:
+    return BehaviouralCloning(seed=seed)
+
+
+def _equilibrium(task: Task, seed: int) -> Fits:
+    return EquilibriumInversion(precision=task.precision)
+
+
+def _published(task: Task, seed: int, window: int | None = 50, early_stopping: bool = False) -> Fits:
+    large = len(task.action_counts) > FEW_AGENTS
+    return PublishedDIML(
+        task.published_form(),
+        LogitDynamics(**task.learners),
+        max_epochs=200 if large else 100,
+        batch_size=8 if large else 32,
+        window=window,
+        early_stopping=early_stopping,
+        seed=seed,
+    )
+
+
+ESTIMATORS: dict[str, Callable[[Task, int], Fits]] = {
+    "auto": _auto,
+    "neural": _neural,
+    "tabular": _tabular,
+    "structured": _structured,
+    "wrong_learner": _wrong_learner,
+    "cloning": _cloning,
+    "equilibrium": _equilibrium,
+    "published": _published,
+    "published_exact": lambda task, seed: _published(task, seed, window=None),
+    "published_early": lambda task, seed: _published(task, seed, window=None, early_stopping=True),
+    "single": _single,
+}
+MAIN = ("auto", "neural", "tabular", "structured", "wrong_learner", "cloning", "equilibrium")
+ABLATION = ("published", "published_exact", "published_early", "single", "neural", "auto")  # one step at a time
+
+ABOUT = {
+    "auto": "`DIML` with the structure learned from the data",
+    "neural": "`DIML` with a network and no structure: the mean of five fits, each stopped early, from no differences",
+    "tabular": "a free payoff for every profile and agent, maximum likelihood",
+    "structured": "the correct parametric form, maximum likelihood (E3: with a ridge, for the network in it)",
+    "wrong_learner": "`neural`, believing in learners of 0.6 times the right precision",
+    "cloning": "a network from the last five profiles to choices; knows no payoffs",
+    "equilibrium": "static inversion of choice shares, as if nobody learned",
+    "published": "the paper's training: Adam, a fixed number of epochs, windows of 50 rounds from zero attractions",
+    "published_exact": "the same on whole episodes, the exact likelihood",
+    "published_early": "the same, a fifth of the episodes held out and the best epoch kept",
+    "single": "`neural` with one fit: full batches, weight decay, started from no differences, stopped early",
+}
+
+
+def why_not(estimator: str, task: Task) -> str | None:
+    """Why the estimator cannot be applied to the task; None if it can."""
+    if estimator == "structured" and task.formula is None:
+        return "the task has no parametric form"
+    counts = task.action_counts
+    if estimator == "tabular" and (entries := math.prod(counts) * len(counts)) > LARGEST_TABLE:
+        # As text: more than a float holds.
+        return f"a table of about 10^{len(str(entries)) - 1} free payoffs"
+    return None

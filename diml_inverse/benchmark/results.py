@@ -1,0 +1,52 @@
+"""`results.csv`: what all cells measured, in long form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from diml_envs.atomic import atomic_write
+from diml_inverse.benchmark.cells import Record
+from diml_inverse.benchmark.estimators import ESTIMATORS
+from diml_inverse.benchmark.tasks import PAPER
+
+COLUMNS = ("task", "estimator", "seed", "metric", "value", "low", "high", "seconds", "peak_memory_mb")
+
+
+def read_records(results: Path) -> list[Record]:
+    """All cells below the folder, in the suite's order.
+
+    Raises:
+        ValueError: a file that is no record.
+    """
+    records = [Record.load(path) for path in (results / "cells").glob("*/*/*.json")]
+    return sorted(records, key=lambda r: (_rank(r.task, PAPER), _rank(r.estimator, ESTIMATORS), r.seed))
+
+
+def results_table(records: Sequence[Record]) -> pd.DataFrame:
+    """A row for each metric of each cell.
+
+    Columns: task, estimator, seed, metric; value, low, high (the ends of a 95 % interval over test episodes, empty
+    where there is none), in the metric's unit; seconds and peak_memory_mb of the cell, play and scores included.
+    """
+    rows = [
+        (record.task, record.estimator, record.seed, *score, record.seconds, record.peak_memory_mb)
+        for record in records
+        for score in record.scores
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def write_results(results: Path) -> pd.DataFrame:
+    """Assemble `results.csv` from the cells."""
+    table = results_table(read_records(results))
+    with atomic_write(results / "results.csv") as temporary:
+        table.to_csv(temporary, index=False)
+    return table
+
+
+def _rank(name: str, known: Iterable[str]) -> tuple[int, str]:
+    names = list(known)
+    return (names.index(name) if name in names else len(names), name)

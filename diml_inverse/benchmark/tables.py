@@ -1,0 +1,78 @@
+"""Tables of a run's results, as text in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from diml_inverse.benchmark.estimators import ESTIMATORS
+from diml_inverse.benchmark.paper_figures import PUBLISHED
+from diml_inverse.benchmark.tasks import PAPER
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; the first column is text, the others numbers."""
+    ruler = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (header, ruler, *rows))
+
+
+def by_task(results: pd.DataFrame, metric: str, estimators: Sequence[str]) -> str:
+    """Mean and spread over seeds of a metric: a row for each estimator, a column for each task."""
+    part = results[results["metric"] == metric]
+    tasks = [task for task in PAPER if task in set(part["task"])]
+    known = [name for name in estimators if name in set(part["estimator"])]
+    rows = [[name, *[cell(part, task, name) for task in tasks]] for name in known]
+    return markdown(["estimator", *tasks], rows)
+
+
+def cell(results: pd.DataFrame, task: str, estimator: str) -> str:
+    """`mean ± standard deviation over seeds`; the mean alone of a single seed; a dash of none."""
+    chosen = (results["task"] == task) & (results["estimator"] == estimator)
+    values = results.loc[chosen, "value"].dropna()
+    if values.empty:
+        return "-"
+    return f"{values.mean():.3g}" + (f" ± {values.std():.1g}" if len(values) > 1 else "")
+
+
+def beside_published(results: pd.DataFrame) -> str:
+    """The paper's figures; the same method here; and here `neural` and `auto` for what the paper's network gave."""
+    rows = []
+    for task, estimator, metric, value in PUBLISHED:
+        part = results[results["metric"] == metric]
+        if task in set(part["task"]):
+            ours = [cell(part, task, name) for name in (estimator, "neural", "auto")]
+            rows.append([f"{task} {metric}", estimator, f"{value:.4g}", *ours])
+    return markdown(["", "method", "published", "same method here", "neural", "auto"], rows)
+
+
+def against_bound(results: pd.DataFrame) -> str:
+    """Error of `structured` and of `auto` over the Cramér-Rao bound, seed by seed, then mean and spread."""
+    wide = results.pivot(index=["task", "seed", "estimator"], columns="metric", values="value")
+    if "cramer_rao" not in wide:
+        return ""
+    bound = wide["cramer_rao"].dropna().droplevel("estimator")
+    ratios = (wide["payoff_difference_mse"] / bound).dropna().rename("value").reset_index()
+    tasks = list(dict.fromkeys(bound.index.get_level_values("task")))
+    rows = [
+        [task, f"{bound[task].mean():.3g}", *[cell(ratios, task, name) for name in ("structured", "auto")]]
+        for task in tasks
+    ]
+    return markdown(["task", "bound", "structured / bound", "auto / bound"], rows)
+
+
+def shortfall(results: pd.DataFrame) -> pd.DataFrame:
+    """Test log-likelihood less that of the truth, per cell, as a metric `shortfall`."""
+    wide = results.pivot(index=["task", "estimator", "seed"], columns="metric", values="value")
+    lost = (wide["log_likelihood"] - wide["truth_log_likelihood"]).rename("value").reset_index()
+    return lost.assign(metric="shortfall")
+
+
+def summary(results: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds of the main metrics, a row for each task and estimator."""
+    shown = ("payoff_difference_mse_relative", "choice_kl", "histogram_kl", "log_likelihood", "fit_seconds")
+    wide = results.pivot_table(index=["task", "estimator"], columns="metric", values="value", aggfunc="mean")
+    seeds = results.groupby(["task", "estimator"])["seed"].nunique()
+    table = wide.reindex(columns=list(shown)).assign(seeds=seeds)
+    order = sorted(table.index, key=lambda pair: (list(PAPER).index(pair[0]), list(ESTIMATORS).index(pair[1])))
+    return table.loc[order].reset_index()[["task", "estimator", "seeds", *shown]]

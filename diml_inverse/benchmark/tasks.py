@@ -1,0 +1,150 @@
+"""The paper's experiments: hidden mechanism, learners, sizes of the play, split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import agents
+from diml_envs.env import RepeatedGameEnv
+from diml_envs.mechanisms import (
+    AnonymousMechanism,
+    CongestionMechanism,
+    Mechanism,
+    NeuralMechanism,
+    PublicGoodsMechanism,
+)
+from diml_envs.traces import Traces
+from diml_inverse.dynamics import LogitDynamics
+
+TRAIN_SHARE = 0.8
+
+
+class Play(NamedTuple):
+    """What one seed of a task gives: play to fit to, play to judge by, and the truth behind it.
+
+    true_choice_probs: [E, T, N, A], what the choices of `test` were drawn with.
+    """
+
+    train: Traces
+    test: Traces
+    truth: Mechanism
+    dynamics: LogitDynamics
+    true_choice_probs: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One experiment. Logit-Q learners with known parameters; the first 80 % of the episodes train.
+
+    Attributes:
+        name: as in results files.
+        about: a sentence.
+        draw: `draw(seed=...)` -> the hidden mechanism.
+        published_form: the network that the paper fits.
+        network: the network that `neural` fits.
+        formula: the correct parametric form, where the paper fits one.
+        formula_ridge: of the formula's fit and its Cramér-Rao bound. A network inside a formula needs one: without,
+            maximum likelihood overfits it.
+        learning_rate, precision, exploration: of the learners.
+        num_episodes, num_rounds: of the play.
+        simulated_episodes: of each simulation with changed learners.
+        compared_profiles: at most, at which payoffs are compared.
+    """
+
+    name: str
+    about: str
+    draw: Callable[..., Mechanism]
+    published_form: Callable[[], Mechanism]
+    network: Callable[[], Mechanism]
+    formula: Callable[[], Mechanism] | None = None
+    formula_ridge: float = 0.0
+    learning_rate: float = 0.25
+    precision: float = 3.0
+    exploration: float = 0.06
+    num_episodes: int = 60
+    num_rounds: int = 60
+    simulated_episodes: int = 200
+    compared_profiles: int = 8192
+
+    @property
+    def action_counts(self) -> tuple[int, ...]:
+        """Of each agent."""
+        return self.network().action_counts
+
+    @property
+    def learners(self) -> dict[str, float]:
+        """Parameters, the same for `agents.LogitQ` and `LogitDynamics`."""
+        return {"learning_rate": self.learning_rate, "precision": self.precision, "exploration": self.exploration}
+
+    def settings(self) -> dict[str, Any]:
+        """JSON values: what results of this task depend on besides the seed."""
+        sizes = {"num_agents": len(self.action_counts), "num_actions": max(self.action_counts)}
+        names = ("num_episodes", "num_rounds", "simulated_episodes", "compared_profiles")
+        return {**sizes, **self.learners, **{name: getattr(self, name) for name in names}}
+
+    def play(self, seed: int) -> Play:
+        """Draw the mechanism and let the learners play."""
+        truth = self.draw(seed=seed)
+        env = RepeatedGameEnv(truth, max_cycles=self.num_rounds)
+        rollout = agents.rollout(env, agents.LogitQ(**self.learners), num_episodes=self.num_episodes, seed=seed)
+        train, test = rollout.traces.split(TRAIN_SHARE)
+        return Play(train, test, truth, LogitDynamics(**self.learners), rollout.choice_probs[len(train) :])
+
+
+def _anonymous(num_agents: int, num_actions: int, width: int, num_episodes: int, num_rounds: int) -> Task:
+    """E7. Fewer simulated episodes and compared profiles: each is a round of hundreds of agents' deviations."""
+    return Task(
+        f"E7-n{num_agents}",
+        f"Anonymous crowd: a random network of own action (embedded in {width}) and shares of the others' actions.",
+        draw=partial(AnonymousMechanism.random, num_agents, num_actions, width),
+        published_form=partial(AnonymousMechanism, num_agents, num_actions, width),
+        network=partial(AnonymousMechanism, num_agents, num_actions, own_action="output"),
+        learning_rate=0.2,
+        precision=6.0,
+        exploration=0.02,
+        num_episodes=num_episodes,
+        num_rounds=num_rounds,
+        simulated_episodes=20,
+        compared_profiles=200,
+    )
+
+
+_TASKS = (
+    Task(
+        "E1",
+        "Unstructured: a random network of the joint action.",
+        draw=partial(NeuralMechanism.random, 3, 6),
+        published_form=partial(NeuralMechanism, 3, 6),
+        network=partial(NeuralMechanism, 3, 6),
+    ),
+    Task(
+        "E2",
+        "Congestion with tolls: each action a resource whose cost grows with its load.",
+        draw=partial(CongestionMechanism.random, 4, 5),
+        published_form=partial(NeuralMechanism, 4, 5),
+        network=partial(NeuralMechanism, 4, 5),
+        formula=partial(CongestionMechanism, 4, 5),
+    ),
+    Task(
+        "E3",
+        "Public goods with an opaque subsidy: saturating common benefit, private quadratic cost.",
+        draw=partial(PublicGoodsMechanism.random, 3, 7),
+        published_form=partial(NeuralMechanism, 3, 7),
+        network=partial(NeuralMechanism, 3, 7),
+        formula=partial(PublicGoodsMechanism, 3, 7),
+        formula_ridge=1.0,
+    ),
+    _anonymous(40, 10, 12, 24, 30),
+    _anonymous(80, 20, 16, 24, 30),
+    _anonymous(120, 25, 20, 24, 30),
+    _anonymous(200, 30, 24, 20, 30),
+    _anonymous(300, 40, 32, 16, 25),
+)
+
+PAPER: dict[str, Task] = {task.name: task for task in _TASKS}

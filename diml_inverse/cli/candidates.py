@@ -1,0 +1,94 @@
+"""Which form is fitted, by which estimator, under which learner parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import click
+
+from diml_envs.mechanisms import AnonymousMechanism, CongestionMechanism, NeuralMechanism, PublicGoodsMechanism
+from diml_envs.traces import Traces
+from diml_inverse.diml import DIML
+from diml_inverse.dynamics import Dynamics, LogitDynamics
+from diml_inverse.estimator import Estimator
+from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
+
+MECHANISMS = ("tabular", "neural", "anonymous", "congestion", "public-goods")
+DECISIONS_PER_FREE_PAYOFF = 20
+FEW_AGENTS = 8
+ASSUMED = {"learning_rate": 0.25, "precision": 1.0, "exploration": 0.02}
+
+
+def default_mechanism(traces: Traces) -> tuple[str, str]:
+    """Name and reason: a free table where the play can fill it, else a network, of the others' shares in a crowd."""
+    free_payoffs = math.prod(traces.action_counts) * traces.num_agents
+    decisions = int(traces.observed.sum())
+    filled = f"{free_payoffs:.6g} free payoffs in a table, {decisions} observed decisions"
+    if free_payoffs * DECISIONS_PER_FREE_PAYOFF <= decisions:
+        return "tabular", filled
+    if traces.num_agents > FEW_AGENTS and len(set(traces.action_counts)) == 1:
+        return "anonymous", f"{filled}; more than {FEW_AGENTS} agents with the same number of actions"
+    return "neural", filled
+
+
+def make_estimator(name: str, dynamics: Dynamics, traces: Traces, seed: int) -> Estimator:
+    """The estimator that fits the named form to play of this size.
+
+    Raises:
+        click.ClickException: the form is for agents with the same number of actions, and these have not.
+    """
+    agents, counts = traces.num_agents, traces.action_counts
+    if name == "tabular":
+        return TabularMLE(dynamics)
+    if name == "neural":
+        return DIML(NeuralMechanism(agents, counts), dynamics, seed=seed, progress=True)
+    if len(set(counts)) > 1:
+        raise click.ClickException(f"--mechanism {name} needs agents with the same number of actions; got {counts}")
+    if name == "anonymous":
+        # One output for each own action: at the paper's 40 agents as good as its own network, at a sixth of the time.
+        return DIML(AnonymousMechanism(agents, counts[0], own_action="output"), dynamics, seed=seed, progress=True)
+    form = {"congestion": CongestionMechanism, "public-goods": PublicGoodsMechanism}[name]
+    return StructuredMLE(form(agents, counts[0]), dynamics, seed=seed)
+
+
+class LearnerParameters(NamedTuple):
+    """values and sources (`given`, `file` or `assumed`) of learning_rate, precision and exploration."""
+
+    values: dict[str, float]
+    sources: dict[str, str]
+
+    @property
+    def scale_known(self) -> bool:
+        """Whether payoffs have a unit: only their product with the precision shows in behaviour."""
+        return self.sources["precision"] != "assumed"
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={value:g} ({self.sources[name]})" for name, value in self.values.items())
+
+
+def learner_parameters(given: Mapping[str, float | None], traces: Traces) -> LearnerParameters:
+    """Options given win, then what the file says of simulated LogitQ learners, then `ASSUMED`.
+
+    Raises:
+        ValueError: a parameter outside its range.
+    """
+    values, sources = {}, {}
+    for source, known in (
+        ("assumed", ASSUMED),
+        ("file", logit_learners(traces) or {}),
+        ("given", {name: value for name, value in given.items() if value is not None}),
+    ):
+        values.update(known)
+        sources.update(dict.fromkeys(known, source))
+    LogitDynamics(**values)
+    return LearnerParameters(values, sources)
+
+
+def logit_learners(traces: Traces) -> dict[str, float] | None:
+    """Parameters recorded with the play, if logit-Q learners with the same ones simulated all of it."""
+    players: list[dict[str, Any]] = list(traces.metadata.get("learners", {}).values())
+    if not players or players[0].get("name") != "LogitQ" or any(player != players[0] for player in players):
+        return None
+    return {name: float(players[0][name]) for name in ASSUMED}

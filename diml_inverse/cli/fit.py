@@ -1,0 +1,123 @@
+"""`diml fit`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from diml_envs.traces import Traces
+from diml_inverse.cli.candidates import MECHANISMS, LearnerParameters, learner_parameters
+from diml_inverse.cli.fitting import Fit, fit_plays
+from diml_inverse.cli.output import check_new_folder, new_folder, note
+from diml_inverse.cli.plays import Columns, column_options, groups_of, read_column, read_plays
+from diml_inverse.cli.settings import check_name
+from diml_inverse.cli.truth import Truth, truth_from_payoffs, truth_of
+from diml_inverse.report.folder import FACTS
+
+
+@click.command()
+@click.argument("plays", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option("--mechanism", default="auto", show_default=True, help=f"Form to fit: auto, {', '.join(MECHANISMS)}.")
+@click.option("--learning-rate", type=float, help="Of the learners; default: the file's, or 0.25.")
+@click.option("--precision", type=float, help="Of the learners; default: the file's, or 1.")
+@click.option("--exploration", type=float, help="Of the learners; default: the file's, or 0.02.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the fit.")
+@column_options
+@click.option("--group-column", help="Fit each group of episodes apart: the column that names the group.")
+@click.option("--payoff-column", help="Column of realised payoffs, to compare with; the fit does not see it.")
+@click.option("--overwrite", is_flag=True, help="Replace a former fit.")
+def command(
+    plays: Path,
+    output: Path,
+    mechanism: str,
+    seed: int,
+    group_column: str | None,
+    payoff_column: str | None,
+    overwrite: bool,
+    episode_column: str,
+    round_column: str,
+    agent_column: str,
+    action_column: str,
+    **parameters: float | None,
+) -> None:
+    """Recover the payoffs behind the choices in PLAYS, a .nc, .csv or .parquet file.
+
+    The form fitted by default is a table with a free payoff for every profile and agent if there are at least 20
+    observed decisions for each of those payoffs; else a network of the joint action, or of the own action and the
+    shares of the others' if there are more than 8 agents with the same number of actions.
+
+    The learners' parameters are those given here, else those of the simulated learners named in the file, else .25,
+    1 and .02. Behaviour shows the product of payoffs and precision only: unless the precision is known, read signs
+    and ratios.
+
+    The folder holds estimate.safetensors, payoff_differences.csv, history.csv, fit.json and picture.png. On stdout: the
+    payoff differences as CSV, also scaled so that each agent's largest is 1, beside the true ones where known.
+
+    \b
+    Examples:
+      diml fit plays.nc -o fit/
+      diml fit plays.csv -o fit/ --agent-column player --payoff-column points
+    """
+    if mechanism != "auto":
+        check_name(mechanism, MECHANISMS, "mechanism")
+    check_new_folder(output, overwrite, FACTS)
+    columns = Columns(episode_column, round_column, agent_column, action_column)
+    traces = read_plays(plays, columns)
+    if max(traces.action_counts) == 1:
+        raise click.ClickException(f"{plays}: no agent ever chose between actions, so there is nothing to recover")
+    groups = groups_of(plays, group_column, columns, traces) if group_column else {"": traces}
+    truths = {group: _truth(plays, payoff_column, columns, part) for group, part in groups.items()}
+    learners = learner_parameters(parameters, traces)
+    _note_learners(learners)
+    settings = {"plays": str(plays), "group_column": group_column, "payoff_column": payoff_column}
+    fits = {}
+    for group, part in groups.items():
+        if group_column:
+            note(f"{group_column} {group}: {len(part)} episodes")
+        facts = settings | {"group": group or None}
+        fits[group] = fit_plays(part, mechanism, learners, seed, truths[group], facts)
+    _save(fits, output, group_column)
+    _print(fits, output, group_column)
+
+
+def _note_learners(learners: LearnerParameters) -> None:
+    note(f"learners: {learners}")
+    if not learners.scale_known:
+        note("payoffs are in units of 1 / precision, which is assumed: only their signs and ratios mean something")
+
+
+def _truth(plays: Path, payoff_column: str | None, columns: Columns, traces: Traces) -> Truth | None:
+    if payoff_column is None:
+        return truth_of(traces)
+    frame = read_column(plays, payoff_column, columns, "--payoff-column")
+    return truth_from_payoffs(frame, payoff_column, columns, traces)
+
+
+def _save(fits: Mapping[str, Fit], output: Path, group_column: str | None) -> None:
+    with new_folder(output) as folder:
+        if group_column is None:
+            fits[""].save(folder)
+            return
+        names = {group: _folder_name(group) for group in fits}
+        for group, fit in fits.items():
+            fit.save(folder / names[group])
+        (folder / FACTS).write_text(json.dumps({"group_column": group_column, "groups": names}, indent=2) + "\n")
+
+
+def _folder_name(group: str) -> str:
+    return re.sub(r"[^\w+=.-]", "_", group).lstrip(".") or "_"
+
+
+def _print(fits: Mapping[str, Fit], output: Path, group_column: str | None) -> None:
+    rows = {group: fit.rows_to_print() for group, fit in fits.items()}
+    if group_column is not None:
+        for group, part in rows.items():
+            part.insert(0, group_column, group)
+    click.echo(pd.concat(rows.values()).to_csv(index=False, float_format="%.4g"), nl=False)
+    note(f"everything is in {output}")

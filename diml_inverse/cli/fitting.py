@@ -1,0 +1,79 @@
+"""One fit, as the command line makes and keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from diml_envs.traces import Traces
+from diml_inverse.cli.candidates import LearnerParameters, default_mechanism, make_estimator
+from diml_inverse.cli.output import note, versions
+from diml_inverse.cli.scores import errors, likelihoods
+from diml_inverse.cli.truth import Truth
+from diml_inverse.dynamics import LogitDynamics
+from diml_inverse.estimate import Estimate
+from diml_inverse.identification import visited_contexts
+from diml_inverse.report import comparison_table, payoff_difference_table, save_fit
+
+PRINTED_ROWS = 40
+
+
+class Fit(NamedTuple):
+    """A fit and what there is to say of it. `table` is its `payoff_difference_table`."""
+
+    estimate: Estimate
+    traces: Traces
+    table: pd.DataFrame
+    facts: dict[str, Any]
+    scale_known: bool
+
+    def save(self, folder: Path) -> None:
+        """Write its folder."""
+        save_fit(folder, self.estimate, self.traces, self.table, self.facts, self.scale_known)
+
+    def rows_to_print(self) -> pd.DataFrame:
+        """The comparison table, or of a long one the rows of each agent's most visited contexts."""
+        comparison = comparison_table(self.table, self.traces)
+        if len(comparison) <= PRINTED_ROWS:
+            return comparison
+        return comparison.groupby("agent", sort=False).head(max(PRINTED_ROWS // self.traces.num_agents, 1))
+
+
+def fit_plays(
+    traces: Traces,
+    mechanism: str,
+    learners: LearnerParameters,
+    seed: int,
+    truth: Truth | None,
+    settings: Mapping[str, Any],
+) -> Fit:
+    """Fit the named form, or that of `default_mechanism`, and compare with the truth where it is known."""
+    name, reason = default_mechanism(traces) if mechanism == "auto" else (mechanism, "as asked")
+    note(f"mechanism: {name} ({reason})")
+    estimate = make_estimator(name, LogitDynamics(**learners.values), traces, seed).fit(traces)
+    table = payoff_difference_table(estimate.mechanism, traces, None if truth is None else truth.mechanism)
+    _note_contexts_left_out(table, traces)
+    scores = likelihoods(estimate, traces, truth)
+    if learners.scale_known:
+        scores |= errors(estimate, traces, truth)
+    note("on these plays: " + ", ".join(f"{score} {value:.4g}" for score, value in scores.items()))
+    facts = {
+        **settings,
+        "seed": seed,
+        "mechanism": name,
+        "learner_parameters": learners.values,
+        "learner_parameters_from": learners.sources,
+        **scores,
+        "estimator": dict(estimate.info),
+        "versions": versions(),
+    }
+    return Fit(estimate, traces, table, facts, learners.scale_known)
+
+
+def _note_contexts_left_out(table: pd.DataFrame, traces: Traces) -> None:
+    written, visited = len(table[["agent", "others"]].drop_duplicates()), len(visited_contexts(traces))
+    if written < visited:
+        note(f"payoff_differences.csv holds the {written} most visited of {visited} contexts")

@@ -1,0 +1,97 @@
+"""Recorded play from a file: traces, and the columns that only the command line looks at."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import click
+import pandas as pd
+
+from diml_envs.files import load_traces
+from diml_envs.traces import Traces
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Columns(NamedTuple):
+    """Names of the columns that make traces."""
+
+    episode: str = "episode"
+    round: str = "round"
+    agent: str = "agent"
+    action: str = "action"
+
+
+def column_options(command: Command) -> Command:
+    """`--episode-column` and so on, passed as `episode_column` and so on."""
+    for name, default in reversed(Columns()._asdict().items()):
+        option = click.option(f"--{name}-column", default=default, show_default=True, help="In a CSV or Parquet file.")
+        command = option(command)
+    return command
+
+
+def read_plays(path: Path, columns: Columns) -> Traces:
+    """Traces from a file by its ending.
+
+    Raises:
+        click.ClickException: no such file, or not readable as what its ending says, named.
+    """
+    if not path.is_file():
+        raise click.ClickException(f"{path} is a folder, not a file of plays" if path.is_dir() else f"no file {path}")
+    return load_traces(path) if path.suffix.lower() == ".nc" else load_traces(path, **columns._asdict())
+
+
+def read_column(path: Path, name: str, columns: Columns, option: str) -> pd.DataFrame:
+    """The label columns as text, and the column `name` as it is.
+
+    Raises:
+        click.ClickException: not a table, or no such column.
+    """
+    # Nullable types, so that an empty cell does not make floats of whole numbers; text such as "NA" stays text.
+    if path.suffix.lower() == ".csv":
+        frame = pd.read_csv(
+            path,
+            dtype={columns.agent: "string"},
+            dtype_backend="numpy_nullable",
+            keep_default_na=False,
+            na_values=[""],
+        )
+    elif path.suffix.lower() == ".parquet":
+        frame = pd.read_parquet(path, dtype_backend="numpy_nullable")
+    else:
+        raise click.ClickException(f"{option} needs a .csv or .parquet file; got {path}")
+    if name not in frame:
+        near = difflib.get_close_matches(name, frame.columns, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(frame.columns)}"
+        raise click.ClickException(f"{path} has no column {name!r}; {hint}")
+    labels = [column for column in columns if column != name]
+    return frame[[*labels, name]].astype(dict.fromkeys(labels, "string"))
+
+
+def groups_of(path: Path, name: str, columns: Columns, traces: Traces) -> dict[str, Traces]:
+    """The episodes of each value of a column, in the order of the values.
+
+    Raises:
+        click.ClickException: the column changes, or is empty, within an episode.
+    """
+    values = read_column(path, name, columns, "--group-column").groupby(columns.episode)[name]
+    changing = values.nunique(dropna=False)
+    if (changing > 1).any():
+        raise click.ClickException(f"column {name!r} changes within episode {changing.idxmax()!r}")
+    value_of = values.first()
+    if value_of.isna().any():
+        raise click.ClickException(f"column {name!r} is empty in episode {value_of.isna().idxmax()!r}")
+    of_episode = [value_of[str(episode)] for episode in traces.episodes]
+    return {
+        str(value): traces[[i for i, found in enumerate(of_episode) if found == value]]
+        for value in sorted(set(of_episode))
+    }
+
+
+def check_numbers(frame: pd.DataFrame, name: str) -> None:
+    """Raise a click error unless the column holds numbers (empty cells allowed)."""
+    if not pd.api.types.is_numeric_dtype(frame[name]):
+        raise click.ClickException(f"column {name!r} must hold numbers; its type is {frame[name].dtype}")

@@ -1,0 +1,70 @@
+"""`diml rollout`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import click
+
+import agents
+from diml_inverse.cli.games import GAMES, accepted_settings, make
+from diml_inverse.cli.output import check_new_file, note
+from diml_inverse.cli.settings import check_name, parse_settings
+
+LEARNERS: dict[str, type[agents.Learner[Any]]] = {
+    "logit-q": agents.LogitQ,
+    "q-learning": agents.QLearning,
+    "epsilon-greedy": agents.EpsilonGreedy,
+    "hedge": agents.Hedge,
+    "uniform": agents.Uniform,
+}
+ENDINGS = (".nc", ".csv", ".parquet")
+
+
+@click.command()
+@click.argument("env_id")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help=f"File: {', '.join(ENDINGS)}.")
+@click.option("--episodes", type=click.IntRange(1), default=60, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the play.")
+@click.option("--set", "env_pairs", multiple=True, metavar="NAME=VALUE", help="A setting of the game; may be repeated.")
+@click.option("--learner", default="logit-q", show_default=True, help=f"Who plays: {', '.join(LEARNERS)}.")
+@click.option("--learner-set", "learner_pairs", multiple=True, metavar="NAME=VALUE", help="A setting of the learner.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if there is one.")
+def command(
+    env_id: str,
+    output: Path,
+    episodes: int,
+    seed: int,
+    env_pairs: tuple[str, ...],
+    learner: str,
+    learner_pairs: tuple[str, ...],
+    overwrite: bool,
+) -> None:
+    """Let learning agents play the game ENV_ID (see `diml envs`) and record their actions.
+
+    The file holds what was done, by whom, in what and with which seed; never what was earned.
+
+    \b
+    Examples:
+      diml rollout diml/congestion_v0 --episodes 60 --seed 0 -o plays.nc
+      diml rollout diml/neural_v0 --set num_agents=4 --set mechanism_seed=3 \\
+          --learner hedge --learner-set precision=.5 -o plays.csv
+    """
+    check_name(env_id, GAMES, "game")
+    check_name(learner, LEARNERS, "learner")
+    if output.suffix.lower() not in ENDINGS:
+        raise click.UsageError(f"the name of the output must end in {', '.join(ENDINGS)}; got {str(output)!r}")
+    check_new_file(output, overwrite)
+    env = make(env_id, parse_settings(env_pairs, accepted_settings(env_id), "--set"))
+    player = LEARNERS[learner](**parse_settings(learner_pairs, _accepted(learner), "--learner-set"))
+    played = agents.rollout(env, player, num_episodes=episodes, seed=seed, progress=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    played.traces.save(output)
+    note(f"{output}: {episodes} episodes of {env.max_cycles} rounds by {len(env.possible_agents)} agents")
+
+
+def _accepted(learner: str) -> dict[str, Any]:
+    fields = getattr(LEARNERS[learner], "__dataclass_fields__", {})
+    hints = get_type_hints(LEARNERS[learner])
+    return {name: hints[name] for name in fields}

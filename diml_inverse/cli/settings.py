@@ -1,0 +1,57 @@
+"""`NAME=VALUE` settings, and names that may be misspelt."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
+
+import click
+
+PLAIN = {int, float, str, bool, type(None)}
+
+
+def check_name(given: str, known: Iterable[str], what: str) -> None:
+    """Raise a click error that names the nearest known name, unless `given` is one."""
+    names = list(known)
+    if given in names:
+        return
+    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+    raise click.UsageError(f"no {what} {given!r}; {hint}")
+
+
+def parse_settings(pairs: Sequence[str], accepted: Mapping[str, Any], option: str) -> dict[str, Any]:
+    """`NAME=VALUE` pairs as keyword arguments; values are numbers or other JSON, or else text.
+
+    accepted: the type hint of each name there is. Raises a click error for anything else, the option named.
+    """
+    settings = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise click.UsageError(f"{option} takes NAME=VALUE; got {pair!r}")
+        check_name(name, accepted, f"setting for {option} called")
+        settings[name] = _value(text, accepted[name], f"{option} {name}")
+    return settings
+
+
+def _value(text: str, hint: Any, where: str) -> Any:
+    value = _parsed(text)
+    kinds = get_args(hint) or (hint,)
+    # An int is a float to a type checker, and True an int to isinstance.
+    fits = type(value) in kinds or (type(value) is int and float in kinds)
+    if PLAIN.issuperset(kinds) and not fits:
+        wanted = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
+        raise click.UsageError(f"{where} must be {wanted}; got {text!r}")
+    return value
+
+
+def _parsed(text: str) -> Any:
+    for parse in (json.loads, float):  # float reads .5 too, which JSON does not
+        try:
+            return parse(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,50 @@
+"""The folder that a fit leaves: the estimate, its table, its history, its picture and the facts about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from diml_envs.traces import Traces
+from diml_inverse.estimate import Estimate
+from diml_inverse.report.pictures import picture
+from diml_inverse.report.tables import comparison_table
+
+ESTIMATE = "estimate.safetensors"
+FACTS = "fit.json"
+COLUMNS = ["agent", "others", "action", "payoff_difference", "visits"]
+
+
+def save_fit(
+    folder: Path,
+    estimate: Estimate,
+    traces: Traces,
+    table: pd.DataFrame,
+    facts: Mapping[str, Any],
+    scale_known: bool = True,
+) -> None:
+    """Write estimate.safetensors, payoff_differences.csv, history.csv, fit.json and picture.png into a new folder.
+
+    Args:
+        folder: to be made; what lies above it is made too.
+        estimate: what was fitted.
+        traces: what it was fitted to.
+        table: `payoff_difference_table` of the two, with the true differences if they are known.
+        facts: JSON values about the fit, for fit.json.
+        scale_known: whether payoffs have the truth's unit, which takes the learners' precision. If not, the
+            picture compares them up to scale.
+
+    Raises:
+        FileExistsError: the folder is there already.
+    """
+    folder.mkdir(parents=True)
+    estimate.save(folder / ESTIMATE)
+    table[COLUMNS].to_csv(folder / "payoff_differences.csv", index=False)
+    estimate.history.to_csv(folder / "history.csv", index=False)
+    (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n")
+    figure = picture(estimate, traces, comparison_table(table, traces), scale_known)
+    figure.savefig(folder / "picture.png", dpi=150)

@@ -1,0 +1,148 @@
+"""Pictures of a fit: recovered against true differences, or observed against predicted choices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from diml_envs.traces import Traces
+from diml_inverse.estimate import Estimate
+from diml_inverse.report.tables import relative_error
+
+# Okabe and Ito's palette, told apart by colour-blind readers too.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+MOST_POINTS = 5000
+MOST_PANELS = 6
+MOST_ACTIONS = 5
+DECISIONS_PER_POINT = 200
+FEWEST_BINS = 8
+FEW_POINTS = 8  # few enough to be named
+
+
+def picture(estimate: Estimate, traces: Traces, comparison: pd.DataFrame, scale_known: bool) -> Figure:
+    """Recovered against true differences where any true one is known (`comparison_table`), else choices over rounds."""
+    if "true_payoff_difference" in comparison and comparison["true_payoff_difference"].notna().any():
+        return recovered_against_true(comparison, scaled=not scale_known)
+    return choices_over_rounds(estimate, traces)
+
+
+def recovered_against_true(comparison: pd.DataFrame, scaled: bool = False) -> Figure:
+    """Scatter of `comparison_table`'s differences with the identity line; larger points were visited more often.
+
+    scaled: each agent's differences divided by its largest, for when the precision, and so the unit, is not known.
+    """
+    name = "scaled" if scaled else "payoff_difference"
+    known = comparison.dropna(subset=[name, f"true_{name}"])
+    # Shuffled, so that no agent is always drawn on top, nor taken first among contexts visited equally often.
+    shown = known.sample(frac=1, random_state=0).nlargest(MOST_POINTS, "visits").sample(frac=1, random_state=0)
+    figure = Figure(figsize=(6.4, 6.2), layout="constrained")
+    axes = figure.subplots()
+    _identity_line(axes, shown[[name, f"true_{name}"]].to_numpy())
+    _points(axes, shown, name)
+    unit = "each agent's largest = 1" if scaled else "payoff units"
+    axes.set(xlabel=f"true payoff difference ({unit})", ylabel=f"recovered payoff difference ({unit})")
+    cut = f"\nthe {MOST_POINTS} most visited of {len(known)} points" if len(known) > MOST_POINTS else ""
+    error = relative_error(known, scaled)
+    axes.set_title(f"Recovered against true payoff differences{cut}\nrelative error {error:.2g} (1 = knowing nothing)")
+    return figure
+
+
+def _identity_line(axes: Axes, values: NDArray[np.float64]) -> None:
+    low, high = values.min(), values.max()
+    margin = 0.06 * (high - low) or 1.0
+    axes.grid(color="0.92", zorder=0)
+    axes.axline((0, 0), slope=1, color="0.6", linewidth=1, zorder=1, label="recovered = true")
+    axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), aspect="equal")
+    axes.set_axisbelow(True)
+
+
+def _points(axes: Axes, shown: pd.DataFrame, name: str) -> None:
+    agents = list(shown["agent"].sort_index().unique())
+    coloured = len(agents) <= len(COLOURS)
+    colour_of = dict(zip(agents, COLOURS if coloured else COLOURS[:1] * len(agents), strict=False))
+    few = len(shown) <= 100
+    axes.scatter(
+        shown[f"true_{name}"],
+        shown[name],
+        s=(90 if few else 45) * (0.1 + 0.9 * shown["visits"] / shown["visits"].max()),
+        c=[colour_of[agent] for agent in shown["agent"]],
+        alpha=0.9 if few else 0.35,
+        linewidths=0,
+        zorder=2,
+    )
+    for agent in agents if coloured else agents[:1]:
+        axes.plot([], [], "o", color=colour_of[agent], label=agent if coloured else f"{len(agents)} agents")
+    if len(shown) <= FEW_POINTS:
+        _name_points(axes, shown, name)
+    axes.legend(loc="upper left", title="point size: visits", frameon=False)
+
+
+def _name_points(axes: Axes, shown: pd.DataFrame, name: str) -> None:
+    middle = np.mean(axes.get_xlim())
+    for row in shown.to_dict("records"):
+        left = row[f"true_{name}"] > middle
+        axes.annotate(
+            f"{row['action']} over {row['against']}\ngiven {row['others']}",
+            (row[f"true_{name}"], row[name]),
+            xytext=(-9 if left else 9, 0),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="center",
+            fontsize="small",
+        )
+
+
+def choices_over_rounds(estimate: Estimate, traces: Traces) -> Figure:
+    """Share of each action over the rounds, a panel for each agent: observed (points) and predicted (lines).
+
+    Means over episodes and over neighbouring rounds, smaller points where fewer episodes last so
+    long. A prediction uses the play before its round.
+    """
+    predicted = estimate.choice_probs(traces)
+    agents = range(min(traces.num_agents, MOST_PANELS))
+    columns = 2 if len(agents) in (2, 4) else min(len(agents), 3)
+    rows = -(-len(agents) // columns)
+    figure = Figure(figsize=(0.8 + 4.2 * columns, 1.0 + 2.9 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes, agent in zip(panels, agents, strict=False):
+        _choices_of_agent(axes, traces, predicted[:, :, agent], agent)
+    for axes in panels[len(agents) :]:
+        axes.set_axis_off()
+    for axes in panels[len(agents) - columns : len(agents)]:
+        axes.tick_params(labelbottom=True)
+    cut = f", first {len(agents)} of {traces.num_agents} agents" if traces.num_agents > len(agents) else ""
+    figure.suptitle(f"Choices observed (points) and predicted (lines){cut}")
+    figure.supxlabel("round")
+    figure.supylabel("share of choices")
+    return figure
+
+
+def _choices_of_agent(axes: Axes, traces: Traces, predicted: NDArray[np.float64], agent: int) -> None:
+    observed, labels = traces.observed[:, :, agent], traces.action_labels[agent]
+    chosen = traces.actions[:, :, agent, None] == np.arange(len(labels))  # [E, T, A]
+    rounds = np.broadcast_to(np.arange(traces.num_rounds), observed.shape)[observed]
+    num_bins = min(max(len(rounds) // DECISIONS_PER_POINT, FEWEST_BINS), traces.num_rounds)
+    data = pd.DataFrame({"bin": rounds * num_bins // traces.num_rounds, "round": rounds})
+    decisions = data.groupby("bin").size()
+    most_chosen = _most_chosen(traces, agent)
+    for colour, action in zip(COLOURS, most_chosen, strict=False):
+        data["observed"], data["predicted"] = chosen[observed][:, action], predicted[observed][:, action]
+        mean = data.groupby("bin").mean()
+        sizes = 8 + 20 * decisions / decisions.max()
+        axes.scatter(mean["round"], mean["observed"], s=sizes, color=colour, alpha=0.7, linewidths=0)
+        axes.plot(mean["round"], mean["predicted"], color=colour, linewidth=2, label=str(labels[action]))
+    left_out = len(labels) - len(most_chosen)
+    axes.set_title(f"{traces.agents[agent]}" + (f" ({left_out} rarer actions not shown)" if left_out else ""))
+    axes.set_ylim(bottom=0)
+    axes.grid(color="0.92")
+    axes.legend(frameon=False, fontsize="small", ncols=2 if len(most_chosen) > 3 else 1)
+
+
+def _most_chosen(traces: Traces, agent: int) -> NDArray[np.int64]:
+    """The actions to show: the same, and so in the same colours, for all agents who have the same ones."""
+    alike = [labels == traces.action_labels[agent] for labels in traces.action_labels]
+    actions = traces.actions[:, :, alike][traces.observed[:, :, alike]]
+    return np.sort(np.argsort(-np.bincount(actions, minlength=traces.action_counts[agent]))[:MOST_ACTIONS])

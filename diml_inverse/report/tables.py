@@ -1,0 +1,109 @@
+"""Payoff differences as tables, in the user's labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from diml_envs.mechanisms.base import Mechanism
+from diml_envs.traces import Traces
+from diml_inverse.identification import visited_contexts
+
+# `others` names every agent, so that a table of every context of a crowd of hundreds would fill a disk.
+MOST_NAMES = 4_000_000
+
+
+def payoff_difference_table(
+    mechanism: Mechanism, traces: Traces, truth: Mechanism | None = None, most_names: int = MOST_NAMES
+) -> pd.DataFrame:
+    """Payoff differences in the contexts that the play visited, by agent and falling visits.
+
+    Columns: agent; others (what the others did, `student=honest;...`); action; payoff_difference (the payoff of that
+    action less the mean over the agent's actions, in payoff units); true_payoff_difference if `truth` is given (NaN
+    where the truth is not known); visits (rounds after which the agent, having met the context, chose again).
+    A row for each context and action. With very many agents only the most visited contexts, so that `others` holds
+    at most `most_names` names in all.
+    """
+    contexts = _most_visited(visited_contexts(traces), most_names // (mechanism.num_actions * traces.num_agents))
+    differences = {"payoff_difference": context_differences(mechanism, contexts)}
+    if truth is not None:
+        differences["true_payoff_difference"] = context_differences(truth, contexts)
+    row, action = np.nonzero(mechanism.action_mask.numpy()[contexts["agent"]])
+    agent = contexts["agent"].to_numpy()[row]
+    return pd.DataFrame(
+        {
+            "agent": np.array(traces.agents, object)[agent],
+            "others": _others(contexts, traces)[row],
+            "action": [traces.action_labels[i][b] for i, b in zip(agent, action, strict=True)],
+            **{name: values[row, action] for name, values in differences.items()},
+            "visits": contexts["visits"].to_numpy()[row],
+        }
+    )
+
+
+def context_differences(mechanism: Mechanism, contexts: pd.DataFrame) -> NDArray[np.float64]:
+    """Payoffs of the agent's own actions less their mean, [K, A], in K rows of `visited_contexts`; NaN for no action.
+
+    A context in which any payoff is NaN is NaN throughout.
+    """
+    profiles = torch.tensor(contexts[list(range(mechanism.num_agents))].to_numpy(), device=mechanism.device)
+    agents = torch.tensor(contexts["agent"].to_numpy(), device=mechanism.device)
+    with torch.no_grad():
+        found = mechanism.contexts(profiles)  # the own action is missing there, so only one agent's are evaluated
+        payoffs = mechanism.context_payoffs(found)[found.index.gather(1, agents[:, None])[:, 0]].double()
+    exists = mechanism.action_mask.to(mechanism.device)[agents]
+    mean = payoffs.masked_fill(~exists, 0).sum(1, keepdim=True) / exists.sum(1, keepdim=True)
+    return (payoffs - mean).masked_fill(~exists, torch.nan).cpu().numpy()
+
+
+def comparison_table(table: pd.DataFrame, traces: Traces) -> pd.DataFrame:
+    """The table made easy to read: an agent with two actions gets one row a context, second action less first.
+
+    New columns: against (what the action is compared with: the agent's first action, or `mean` where it has more
+    than two), and scaled, the difference divided by the agent's largest, which does not depend on the precision
+    assumed; true_scaled likewise.
+    """
+    values = [name for name in ("payoff_difference", "true_payoff_difference") if name in table]
+    parts = []
+    for agent, labels in zip(traces.agents, traces.action_labels, strict=True):
+        part = table[table["agent"] == agent].assign(against="mean")
+        if len(labels) == 2:
+            part = part[part["action"] == labels[1]].assign(against=labels[0], **{v: 2 * part[v] for v in values})
+        scales = {name.replace("payoff_difference", "scaled"): part[name] / part[name].abs().max() for name in values}
+        parts.append(part.assign(**scales))
+    scaled = [name.replace("payoff_difference", "scaled") for name in values]
+    pairs = [name for pair in zip(values, scaled, strict=True) for name in pair]
+    return pd.concat(parts, ignore_index=True)[["agent", "others", "action", "against", *pairs, "visits"]]
+
+
+def relative_error(comparison: pd.DataFrame, scaled: bool = False) -> float:
+    """Mean squared error of the differences over that of knowing nothing, contexts weighted by visits; 0 is best.
+
+    scaled: compare the scaled columns. NaN if no true difference is known, or all are zero.
+    """
+    name = "scaled" if scaled else "payoff_difference"
+    known = comparison.dropna(subset=[name, f"true_{name}"])
+    nothing = float((known["visits"] * known[f"true_{name}"] ** 2).sum())
+    error = float((known["visits"] * (known[name] - known[f"true_{name}"]) ** 2).sum())
+    return error / nothing if nothing else float("nan")
+
+
+def _most_visited(contexts: pd.DataFrame, at_most: int) -> pd.DataFrame:
+    if len(contexts) <= at_most:
+        return contexts
+    shuffled = contexts["visits"].sample(frac=1, random_state=0)  # or the first agents would win every tie
+    return contexts.loc[shuffled.nlargest(max(at_most, 1)).index.sort_values()]
+
+
+def _others(contexts: pd.DataFrame, traces: Traces) -> NDArray[np.object_]:
+    """`student=honest;...` of each context, the own action left out."""
+    text = np.empty(len(contexts), object)
+    named = zip(traces.agents, traces.action_labels, strict=True)
+    names = [np.array([f"{agent}={label}" for label in labels], object) for agent, labels in named]
+    for own in range(traces.num_agents):
+        rows = np.flatnonzero(contexts["agent"] == own)
+        columns = [names[j][contexts[j].to_numpy()[rows]] for j in range(traces.num_agents) if j != own]
+        text[rows] = [";".join(parts) for parts in zip(*columns, strict=True)] if columns else ""
+    return text
