@@ -28,6 +28,14 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     temporary = target.with_name(f".{secrets.token_hex(6)}{target.suffix}")
     try:
         yield temporary
+        # Some writers make files that only their owner may read; give it what any new file has.
+        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)  # it can only be read by setting it
+    os.umask(mask)
+    return mask

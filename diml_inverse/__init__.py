@@ -1,23 +1,31 @@
 """Inverse mechanism learning: recover payoffs from the recorded choices of agents that learn while they play."""
 
-from diml_inverse import identification, metrics
+from diml_inverse import baselines, identification, metrics, report, structure
 from diml_inverse.diml import DIML
 from diml_inverse.dynamics import Dynamics, LogitDynamics, check_dynamics
 from diml_inverse.estimate import Estimate
-from diml_inverse.estimator import Estimator
+from diml_inverse.estimator import Estimator, Predictor
 from diml_inverse.likelihood import log_likelihood
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
+from diml_inverse.simulation import simulate
+from diml_inverse.structure import InteractionEvidence
 
 __all__ = [
     "DIML",
     "Dynamics",
     "Estimate",
     "Estimator",
+    "InteractionEvidence",
     "LogitDynamics",
+    "Predictor",
     "StructuredMLE",
     "TabularMLE",
+    "baselines",
     "check_dynamics",
     "identification",
     "log_likelihood",
     "metrics",
+    "report",
+    "simulate",
+    "structure",
 ]

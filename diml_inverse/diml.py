@@ -20,6 +20,8 @@ from diml_inverse.structure.families import compare_families, default_families
 from diml_inverse.structure.interactions import InteractionEvidence, fits
 from diml_inverse.training import Training
 
+TRIAL_PATIENCE = 20  # epochs; enough to rank families
+
 
 class DIML:
     """Fit any differentiable mechanism by Adam, stopping where held-out likelihood stops rising.
@@ -150,6 +152,8 @@ class DIML:
     def _with(self, candidate: Mechanism, members: int) -> DIML:
         other = copy.copy(self)
         other.mechanism, other.members = candidate, members
+        if members != self.members:
+            other.patience = min(self.patience, TRIAL_PATIENCE)
         other.checkpoint = self.checkpoint if members == self.members else None
         return other
 

@@ -4,9 +4,15 @@ from pathlib import Path
 
 import agents
 import diml_envs
-from diml_envs.mechanisms import NeuralMechanism
 from diml_inverse import DIML, LogitDynamics
-from diml_inverse.report import comparison_table, payoff_difference_table, recovered_against_true, relative_error
+from diml_inverse.report import (
+    comparison_table,
+    composition_chart,
+    composition_table,
+    payoff_difference_table,
+    recovered_against_true,
+    relative_error,
+)
 
 
 def main() -> None:
@@ -16,7 +22,7 @@ def main() -> None:
     traces = agents.rollout(env, learners, num_episodes=60, seed=0).traces  # actions only, nothing of the payoffs
 
     dynamics = LogitDynamics(learning_rate=0.25, precision=3.0, exploration=0.06)
-    estimate = DIML(NeuralMechanism(4, 5), dynamics, seed=0, progress=True).fit(traces)
+    estimate = DIML("auto", dynamics, seed=0, progress=True).fit(traces)  # "auto": no structure told, it is learnt
 
     table = payoff_difference_table(estimate.mechanism, traces, truth=env.mechanism)
     comparison = comparison_table(table, traces)
@@ -25,9 +31,14 @@ def main() -> None:
     print(comparison.groupby("agent").head(5)[shown].to_string(index=False, float_format="%.2f"))
     print(f"\nerror over that of knowing nothing, all contexts: {relative_error(comparison):.3f}")
 
+    print("\nWhat this game is made of, found from the play alone:")
+    kinds = composition_table(estimate).query("prior_variance > 0")[["kind", "share_of_variance", "log_evidence"]]
+    print(kinds.to_string(index=False, float_format="%.3f"))
+
     Path("demo").mkdir(exist_ok=True)
+    composition_chart(estimate).savefig("demo/made_of.png", dpi=150)
     recovered_against_true(comparison).savefig("demo/recovered_against_true.png", dpi=150)
-    print("picture: demo/recovered_against_true.png")
+    print("pictures: demo/recovered_against_true.png, demo/made_of.png")
 
 
 if __name__ == "__main__":

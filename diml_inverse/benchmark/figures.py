@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from diml_inverse.benchmark.estimators import ESTIMATORS
 from diml_inverse.benchmark.tasks import PAPER
 
 # Okabe and Ito's palette, told apart by colour-blind readers too; markers tell apart what shares a colour.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#999999")
-MARKERS = "osD^vPX*"
+MARKERS = "osD^vPXh"
 STYLE: dict[str, dict[str, Any]] = {
     name: {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[(i + i // len(COLOURS)) % len(MARKERS)]}
     for i, name in enumerate(ESTIMATORS)
@@ -48,6 +50,8 @@ def against_time(results: pd.DataFrame, metric: str) -> Figure | None:
         if metric == "histogram_kl":
             axes.axhline(part["histogram_kl_noise_floor"].mean(), color="0.4", linestyle=":", linewidth=1)
         axes.set(xscale="log", yscale="log", title=task)
+        _readable_ticks(axes.xaxis, part["fit_seconds"])
+        _readable_ticks(axes.yaxis, part[metric])
     figure.supxlabel("time of the fit (seconds)")
     figure.supylabel(AXES[metric])
     _legend(figure, _in_order(shown["estimator"].unique(), ESTIMATORS), floor=metric == "histogram_kl")
@@ -72,13 +76,14 @@ def against_agents(results: pd.DataFrame) -> Figure | None:
             axes.plot(floor.index, floor, color="0.4", linestyle=":", linewidth=1)
         sizes = sorted(crowds["agents"].unique())
         axes.set(yscale="log", ylabel=AXES[metric], xticks=sizes, xticklabels=[str(size) for size in sizes])
+        _readable_ticks(axes.yaxis, crowds[metric])
     figure.supxlabel("number of agents")
     _legend(figure, _in_order(crowds["estimator"].unique(), ESTIMATORS), floor="histogram_kl" in metrics)
     return figure
 
 
 def training_curves(results: Path) -> Figure | None:
-    """Log-likelihood against epoch, the smallest seed of each task; solid: held out, pale: trained on.
+    """Log-likelihood against epoch, the smallest seed of each task; pale: trained on, strong: held out.
 
     Of several fits within an estimator the first is shown. None if nothing was trained epoch by epoch.
     """
@@ -89,7 +94,7 @@ def training_curves(results: Path) -> Figure | None:
     figure, panels = _panels(len(tasks))
     for axes, task in zip(panels, tasks, strict=True):
         for name in _in_order({name for found, name in curves if found == task}, ESTIMATORS):
-            _curve(axes, curves[task, name], STYLE[name]["color"])
+            _curve(axes, curves[task, name], {"color": STYLE[name]["color"], "linestyle": _line(name)})
         axes.set(xscale="log", title=task)
     figure.supxlabel("epoch")
     figure.supylabel("log-likelihood (nats per decision)")
@@ -97,10 +102,15 @@ def training_curves(results: Path) -> Figure | None:
     return figure
 
 
-def _curve(axes: Axes, history: pd.DataFrame, colour: str) -> None:
-    axes.plot(history["epoch"], history["train_log_likelihood"], color=colour, alpha=0.35, linewidth=1)
+def _curve(axes: Axes, history: pd.DataFrame, style: dict[str, Any]) -> None:
+    axes.plot(history["epoch"], history["train_log_likelihood"], alpha=0.4, linewidth=1, **style)
     if "validation_log_likelihood" in history:
-        axes.plot(history["epoch"], history["validation_log_likelihood"], color=colour, linewidth=1.5)
+        axes.plot(history["epoch"], history["validation_log_likelihood"], linewidth=1.6, **style)
+
+
+def _line(name: str) -> str:
+    """Dashed where a colour comes for the second time."""
+    return "-" if list(STYLE).index(name) < len(COLOURS) else "--"
 
 
 def _epochs(folder: Path) -> dict[tuple[str, str], pd.DataFrame]:
@@ -128,6 +138,16 @@ def _centre(values: pd.Series[float]) -> float:
     return float(np.exp(np.log(values[values > 0]).mean()))
 
 
+def _readable_ticks(axis: Axis, values: pd.Series[float]) -> None:
+    """Ticks within decades too where there are few decades, and no `6 x 10^-1`."""
+    positive = values[values > 0]
+    spread = np.inf if positive.empty else positive.max() / positive.min()
+    subs = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8) if spread < 3 else (1, 2, 3, 5) if spread < 40 else (1,)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _panels(number: int) -> tuple[Figure, Sequence[Axes]]:
     columns = min(number, 4)
     rows = -(-number // columns)
@@ -149,11 +169,11 @@ def _legend(figure: Figure, names: Sequence[str], lines: bool = False, floor: bo
             [],
             color=STYLE[name]["color"],
             marker="" if lines else STYLE[name]["marker"],
-            linestyle="-" if lines else "",
+            linestyle=_line(name) if lines else "",
             label=name,
         )[0]
         for name in names
     ]
     if floor:
         handles += axes.plot([], [], color="0.4", linestyle=":", linewidth=1, label="noise floor")
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 5), frameon=False)
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4), frameon=False)

@@ -92,10 +92,8 @@ def _results(table: pd.DataFrame) -> str:
     sections = ["## Results"]
     for title, metric in TABLES.items():
         if (table["metric"] == metric).any():
-            sections.append(f"### {title}\n\n{tables.by_task(table, metric, MAIN)}")
-            if metric == "histogram_kl":
-                floor = tables.by_task(table, "histogram_kl_noise_floor", MAIN)
-                sections.append(f"Its noise floor, the truth simulated twice:\n\n{floor}")
+            yardstick = "histogram_kl_noise_floor" if metric == "histogram_kl" else None
+            sections.append(f"### {title}\n\n{tables.by_task(table, metric, MAIN, yardstick)}")
             if metric == "choice_kl":
                 lost = tables.by_task(tables.shortfall(table), "shortfall", MAIN)
                 sections.append(

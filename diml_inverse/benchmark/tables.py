@@ -17,22 +17,28 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, ruler, *rows))
 
 
-def by_task(results: pd.DataFrame, metric: str, estimators: Sequence[str]) -> str:
-    """Mean and spread over seeds of a metric: a row for each estimator, a column for each task."""
+def by_task(results: pd.DataFrame, metric: str, estimators: Sequence[str], yardstick: str | None = None) -> str:
+    """Mean and spread over seeds of a metric: a row for each estimator, a column for each task.
+
+    yardstick: a metric that is the same whatever the estimator, for a last row.
+    """
     part = results[results["metric"] == metric]
     tasks = [task for task in PAPER if task in set(part["task"])]
     known = [name for name in estimators if name in set(part["estimator"])]
     rows = [[name, *[cell(part, task, name) for task in tasks]] for name in known]
+    if yardstick:
+        fixed = results[results["metric"] == yardstick].drop_duplicates(["task", "seed"]).assign(estimator=yardstick)
+        rows.append([yardstick, *[cell(fixed, task, yardstick) for task in tasks]])
     return markdown(["estimator", *tasks], rows)
 
 
-def cell(results: pd.DataFrame, task: str, estimator: str) -> str:
+def cell(results: pd.DataFrame, task: str, estimator: str, digits: int = 3) -> str:
     """`mean ± standard deviation over seeds`; the mean alone of a single seed; a dash of none."""
     chosen = (results["task"] == task) & (results["estimator"] == estimator)
     values = results.loc[chosen, "value"].dropna()
     if values.empty:
         return "-"
-    return f"{values.mean():.3g}" + (f" ± {values.std():.1g}" if len(values) > 1 else "")
+    return f"{values.mean():.{digits}g}" + (f" ± {values.std():.1g}" if len(values) > 1 else "")
 
 
 def beside_published(results: pd.DataFrame) -> str:
@@ -41,9 +47,10 @@ def beside_published(results: pd.DataFrame) -> str:
     for task, estimator, metric, value in PUBLISHED:
         part = results[results["metric"] == metric]
         if task in set(part["task"]):
-            ours = [cell(part, task, name) for name in (estimator, "neural", "auto")]
-            rows.append([f"{task} {metric}", estimator, f"{value:.4g}", *ours])
-    return markdown(["", "method", "published", "same method here", "neural", "auto"], rows)
+            digits = 5 if metric == "log_likelihood" else 3
+            ours = [cell(part, task, name, digits) for name in (estimator, "neural", "auto")]
+            rows.append([f"{task} {metric}", estimator, f"{value:.5g}", *ours])
+    return markdown(["figure", "method", "published", "same method here", "neural", "auto"], rows)
 
 
 def against_bound(results: pd.DataFrame) -> str:

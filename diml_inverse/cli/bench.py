@@ -20,7 +20,7 @@ from diml_inverse.cli.output import note, versions
 from diml_inverse.cli.settings import check_name
 
 SEVERAL = ("--seeds", "--tasks", "--estimators")
-QUICK_TASKS, QUICK_EPISODES = ("E2", "E7-n40"), 20
+QUICK_TASKS, QUICK_EPISODES = ("E1", "E2"), 20
 
 
 class Bench(click.Command):

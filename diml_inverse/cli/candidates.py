@@ -12,28 +12,24 @@ from diml_envs.mechanisms import AnonymousMechanism, CongestionMechanism, Neural
 from diml_envs.traces import Traces
 from diml_inverse.diml import DIML
 from diml_inverse.dynamics import Dynamics, LogitDynamics
-from diml_inverse.estimator import Estimator
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
 
-MECHANISMS = ("tabular", "neural", "anonymous", "congestion", "public-goods")
+MECHANISMS = ("tabular", "structure", "neural", "anonymous", "congestion", "public-goods")
 DECISIONS_PER_FREE_PAYOFF = 20
-FEW_AGENTS = 8
 ASSUMED = {"learning_rate": 0.25, "precision": 1.0, "exploration": 0.02}
 
 
 def default_mechanism(traces: Traces) -> tuple[str, str]:
-    """Name and reason: a free table where the play can fill it, else a network, of the others' shares in a crowd."""
+    """Name and reason: a free table where the play can fill it, else structure learnt from the play."""
     free_payoffs = math.prod(traces.action_counts) * traces.num_agents
     decisions = int(traces.observed.sum())
     filled = f"{free_payoffs:.6g} free payoffs in a table, {decisions} observed decisions"
     if free_payoffs * DECISIONS_PER_FREE_PAYOFF <= decisions:
         return "tabular", filled
-    if traces.num_agents > FEW_AGENTS and len(set(traces.action_counts)) == 1:
-        return "anonymous", f"{filled}; more than {FEW_AGENTS} agents with the same number of actions"
-    return "neural", filled
+    return "structure", filled
 
 
-def make_estimator(name: str, dynamics: Dynamics, traces: Traces, seed: int) -> Estimator:
+def make_estimator(name: str, dynamics: Dynamics, traces: Traces, seed: int) -> DIML | StructuredMLE:
     """The estimator that fits the named form to play of this size.
 
     Raises:
@@ -42,6 +38,8 @@ def make_estimator(name: str, dynamics: Dynamics, traces: Traces, seed: int) -> 
     agents, counts = traces.num_agents, traces.action_counts
     if name == "tabular":
         return TabularMLE(dynamics)
+    if name == "structure":
+        return DIML("auto", dynamics, seed=seed, progress=True)
     if name == "neural":
         return DIML(NeuralMechanism(agents, counts), dynamics, seed=seed, progress=True)
     if len(set(counts)) > 1:

@@ -49,8 +49,8 @@ def command(
     """Recover the payoffs behind the choices in PLAYS, a .nc, .csv or .parquet file.
 
     The form fitted by default is a table with a free payoff for every profile and agent if there are at least 20
-    observed decisions for each of those payoffs; else a network of the joint action, or of the own action and the
-    shares of the others' if there are more than 8 agents with the same number of actions.
+    observed decisions for each of those payoffs; else the structure is learnt as well: which kinds of interaction the
+    payoffs are made of in a small game, which family of networks predicts best in a large one.
 
     The learners' parameters are those given here, else those of the simulated learners named in the file, else .25,
     1 and .02. Behaviour shows the product of payoffs and precision only: unless the precision is known, read signs

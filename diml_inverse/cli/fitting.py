@@ -19,6 +19,7 @@ from diml_inverse.identification import visited_contexts
 from diml_inverse.report import comparison_table, payoff_difference_table, save_fit
 
 PRINTED_ROWS = 40
+SMALLEST_SHARE = 0.01
 
 
 class Fit(NamedTuple):
@@ -54,6 +55,7 @@ def fit_plays(
     name, reason = default_mechanism(traces) if mechanism == "auto" else (mechanism, "as asked")
     note(f"mechanism: {name} ({reason})")
     estimate = make_estimator(name, LogitDynamics(**learners.values), traces, seed).fit(traces)
+    _note_structure(estimate)
     table = payoff_difference_table(estimate.mechanism, traces, None if truth is None else truth.mechanism)
     _note_contexts_left_out(table, traces)
     scores = likelihoods(estimate, traces, truth)
@@ -71,6 +73,15 @@ def fit_plays(
         "versions": versions(),
     }
     return Fit(estimate, traces, table, facts, learners.scale_known)
+
+
+def _note_structure(estimate: Estimate) -> None:
+    for kind in estimate.info.get("kinds", []):
+        if kind["share_of_variance"] >= SMALLEST_SHARE:
+            note(f"made of: {kind['kind']} ({kind['share_of_variance']:.0%} of the variance of payoff differences)")
+    for family in estimate.info.get("families", []):
+        if family["chosen"]:
+            note(f"family: {family['family']} (best of {len(estimate.info['families'])} on held-out episodes)")
 
 
 def _note_contexts_left_out(table: pd.DataFrame, traces: Traces) -> None:

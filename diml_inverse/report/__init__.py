@@ -1,5 +1,6 @@
 """What a fit leaves for people: tables of payoff differences, pictures, and the folder that holds them."""
 
+from diml_inverse.report.composition import composition_chart, composition_table
 from diml_inverse.report.folder import save_fit
 from diml_inverse.report.pictures import choices_over_rounds, picture, recovered_against_true
 from diml_inverse.report.tables import comparison_table, payoff_difference_table, relative_error
@@ -7,6 +8,8 @@ from diml_inverse.report.tables import comparison_table, payoff_difference_table
 __all__ = [
     "choices_over_rounds",
     "comparison_table",
+    "composition_chart",
+    "composition_table",
     "payoff_difference_table",
     "picture",
     "recovered_against_true",

@@ -11,6 +11,7 @@ import pandas as pd
 
 from diml_envs.traces import Traces
 from diml_inverse.estimate import Estimate
+from diml_inverse.report.composition import composition_chart, composition_table
 from diml_inverse.report.pictures import picture
 from diml_inverse.report.tables import comparison_table
 
@@ -28,6 +29,8 @@ def save_fit(
     scale_known: bool = True,
 ) -> None:
     """Write estimate.safetensors, payoff_differences.csv, history.csv, fit.json and picture.png into a new folder.
+
+    Where the structure was learnt, also kinds.csv and kinds.png (what the game is made of), or families.csv.
 
     Args:
         folder: to be made; what lies above it is made too.
@@ -48,3 +51,8 @@ def save_fit(
     (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n")
     figure = picture(estimate, traces, comparison_table(table, traces), scale_known)
     figure.savefig(folder / "picture.png", dpi=150)
+    if "kinds" in estimate.info:
+        composition_table(estimate).to_csv(folder / "kinds.csv", index=False)
+        composition_chart(estimate).savefig(folder / "kinds.png", dpi=150)
+    if "families" in estimate.info:
+        pd.DataFrame(estimate.info["families"]).to_csv(folder / "families.csv", index=False)

@@ -23,6 +23,9 @@ PRIOR_SHAPE = 0.5
 PRIOR_SCALE = 3e-5
 START_VARIANCE = 9e-3  # of logits: small, so that kinds must earn their place
 DROPPED = 2.5  # a kind leaves when its variance is down to this many times what the prior alone would give it
+LEAST_EVIDENCE = (
+    3.0  # nats that a kind must add to stay, odds of 20 to 1: with many kinds on offer some add 1 or 2 by chance
+)
 FEWEST_ROUNDS, MOST_ROUNDS, TOLERANCE = 4, 40, 1e-3
 
 
@@ -63,7 +66,7 @@ class Problem:
         self.logit_scale = float(dynamics.precision) ** -2
 
     def maximise_evidence(self) -> Posterior:
-        """MacKay's fixed point, kinds dropped as their variance vanishes, a scoring step of the weights each round."""
+        """MacKay's fixed point; then, one at a time, kinds that add too little evidence are left out."""
         start = START_VARIANCE * self.logit_scale
         kinds = [kind for kind, size in enumerate(self.sizes) if size]
         now = Posterior(
@@ -73,18 +76,25 @@ class Problem:
             {},
             {},
         )
-        while now.rounds < MOST_ROUNDS:
+        self._iterate(now)
+        weakest = self._weigh_evidence(now)
+        while len(now.kinds) > 1 and now.evidence_lost[weakest] < LEAST_EVIDENCE:
+            self._keep(now, [kind for kind in now.kinds if kind != weakest])
+            self._iterate(now)
+            weakest = self._weigh_evidence(now)
+        return now
+
+    def _iterate(self, now: Posterior) -> None:
+        """To the fixed point, a scoring step of the weights each round; kinds whose variance vanishes drop out."""
+        for rounds in range(MOST_ROUNDS):
             before = dict(now.variances)
             self._update(now)
             now.rounds += 1
-            if now.rounds < FEWEST_ROUNDS:
+            if rounds + 1 < FEWEST_ROUNDS:
                 continue
             self._drop_vanished(now)
-            change = [abs(np.log(now.variances[kind] / before[kind])) for kind in now.kinds]
-            if max(change, default=0.0) < TOLERANCE:
+            if all(abs(np.log(now.variances[kind] / before[kind])) < TOLERANCE for kind in now.kinds):
                 break
-        self._finish(now)
-        return now
 
     def _update(self, now: Posterior) -> None:
         """One scoring step of the weights, then the variances."""
@@ -138,22 +148,27 @@ class Problem:
     def _drop_vanished(self, now: Posterior) -> None:
         least = DROPPED * PRIOR_SCALE * self.logit_scale / PRIOR_SHAPE
         kept = [kind for kind in now.kinds if now.variances[kind] > least]
-        now.kinds = kept or [max(now.kinds, key=lambda kind: now.variances[kind])]
-        for values in (now.weights, now.variances, now.effective):
-            for kind in set(values) - set(now.kinds):
-                values.pop(kind)
+        self._keep(now, kept or [max(now.kinds, key=lambda kind: now.variances[kind])])
 
-    def _finish(self, now: Posterior) -> None:
-        """Weights at their mode for the final variances, and what each kind adds to the evidence."""
+    def _keep(self, now: Posterior, kinds: list[int]) -> None:
+        now.kinds = kinds
+        now.weights = {kind: now.weights[kind] for kind in kinds}
+        now.variances = {kind: now.variances[kind] for kind in kinds}
+        now.effective = {kind: now.effective[kind] for kind in kinds}
+
+    def _weigh_evidence(self, now: Posterior) -> int:
+        """Weights at their mode for these variances, and what each kind adds to the evidence; the number of the least."""
         for _ in range(3):
             self._step(now)
         gradient, information = self._derivatives(now)
         linear = information @ self._flat(now) + gradient
         places = self._places(now.kinds)
         whole = self._log_evidence(linear, information, now, places)
+        now.evidence_lost = {}
         for kind in now.kinds:
             rest = {other: place for other, place in places.items() if other != kind}
             now.evidence_lost[kind] = whole - self._log_evidence(linear, information, now, rest)
+        return min(now.kinds, key=lambda kind: now.evidence_lost[kind])
 
     def _log_evidence(
         self, linear: FloatArray, information: FloatArray, now: Posterior, places: dict[int, slice]

@@ -24,9 +24,10 @@ from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.likelihood import decision_log_likelihoods, observe
 from diml_inverse.structure.contrasts import are_numbers
 
-MANY_EPISODES = 40  # from here on one held-out fifth will do; with fewer, all fifths are held out in turn
+NUM_FOLDS = 4
+MANY_EPISODES = 40  # from here on one held-out fold will do; with fewer, all are held out in turn
 LARGEST_FREE_FORM = 200  # actions of all agents: inputs of the free-form network, whose deviations grow as its square
-MOST_FORWARD_PASSES = 100_000  # a pass for each context and own action; above it the network with one output each
+MOST_FORWARD_PASSES = 20_000  # a pass for each context and own action; above it the network with one output each
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _held_out(
     candidate: Mechanism, fit: Callable[[Mechanism, Traces], Mechanism], dynamics: Dynamics, traces: Traces, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log-likelihood and number of decisions of each held-out episode."""
-    folds = np.array_split(np.random.default_rng(seed).permutation(len(traces)), min(5, len(traces)))
+    folds = np.array_split(np.random.default_rng(seed).permutation(len(traces)), min(NUM_FOLDS, len(traces)))
     totals, counts = [], []
     for fold in folds[:1] if len(traces) >= MANY_EPISODES else folds:
         training = np.setdiff1d(np.arange(len(traces)), fold)

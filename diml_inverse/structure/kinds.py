@@ -122,22 +122,27 @@ class SymmetricInteraction:
 
 @dataclass(frozen=True)
 class SameAction:
-    """How many sets of `order` others chose the same action as oneself, a weight for each action: congestion."""
+    """How many sets of `order` others chose the same action as oneself: congestion.
+
+    A weight for each action, or one for all of them if `alike`.
+    """
 
     order: int
+    alike: bool = False
     shared: bool = True
 
     @property
     def name(self) -> str:
         who = "one other" if self.order == 1 else f"{self.order} others"
-        return f"{who} on the own action, shared"
+        return f"{who} on the own action, {'alike for all actions' if self.alike else 'shared'}"
 
     def features(self, game: Game, agent: int, others: IntArray) -> FloatArray:
         count = game.action_counts[agent]
         sets = np.array([math.comb(number, self.order) for number in range(game.num_agents)], dtype=np.float64)
         mean_square = _mean_square_under_uniform_play(sets, count)
         number = (others[:, :, None] == np.arange(count)).sum(1)  # [K, A]
-        return sets[number][:, :, None] * np.eye(count) / math.sqrt(mean_square)
+        weights = np.ones((count, 1)) if self.alike else np.eye(count)
+        return sets[number][:, :, None] * weights / math.sqrt(mean_square)
 
 
 def default_kinds(game: Game, most_weights: int = 1500) -> list[Kind]:
@@ -161,6 +166,7 @@ def _kinds_of_order(game: Game, order: int) -> Iterator[Kind]:
     if game.interchangeable:
         yield from (SymmetricInteraction(order, rough) for rough in smooth)
         if order:
+            yield SameAction(order, alike=True)
             yield SameAction(order)
     yield from (Interaction(order, rough) for rough in smooth)
 
