@@ -157,7 +157,7 @@ class Problem:
         now.effective = {kind: now.effective[kind] for kind in kinds}
 
     def _weigh_evidence(self, now: Posterior) -> int:
-        """Weights at their mode for these variances, and what each kind adds to the evidence; the number of the least."""
+        """Weights at their mode for these variances, and the evidence for each kind; the kind of the least."""
         for _ in range(3):
             self._step(now)
         gradient, information = self._derivatives(now)
