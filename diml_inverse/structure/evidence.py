@@ -61,7 +61,7 @@ class Problem:
 
     def __init__(self, plays: list[AgentPlay], features: list[list[FloatArray]], dynamics: LogitDynamics) -> None:
         self.plays, self.dynamics = plays, dynamics
-        self.features = [[of_agent.reshape(-1, of_agent.shape[-1]) for of_agent in kind] for kind in features]
+        self.features = [[_rows(of_agent) for of_agent in kind] for kind in features]
         self.sizes = [kind[0].shape[-1] for kind in features]
         self.logit_scale = float(dynamics.precision) ** -2
 
@@ -190,3 +190,9 @@ class Problem:
 
     def _flat(self, now: Posterior) -> FloatArray:
         return np.concatenate([now.weights[kind] for kind in now.kinds])
+
+
+def _rows(features: FloatArray) -> FloatArray:
+    """[K, A, P] -> [K A, P]"""
+    contexts, actions, weights = features.shape
+    return features.reshape(contexts * actions, weights)

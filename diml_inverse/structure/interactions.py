@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -114,7 +115,7 @@ def _payoffs(posterior: Posterior, kinds: list[Kind], game: Game, only: int | No
     payoffs = np.zeros((*counts, len(counts)))
     for agent in range(len(counts)):
         rest = [counts[j] for j in range(len(counts)) if j != agent]
-        others = np.array(list(itertools.product(*map(range, rest)))).reshape(-1, len(rest))
+        others = np.array(list(itertools.product(*map(range, rest))), np.int64).reshape(math.prod(rest), len(rest))
         table = np.zeros((len(others), counts[agent]))
         for kind in posterior.kinds if only is None else [only]:
             table += _features(kinds[kind], game, agent, others) @ posterior.weights[kind]
@@ -135,7 +136,7 @@ def _composition(
             {
                 "kind": kind.name,
                 "weights": num_weights(kind, game),
-                "effective_weights": posterior.effective.get(number, 0.0),
+                "effective_weights": float(posterior.effective.get(number, 0.0)),
                 "prior_variance": posterior.variances.get(number, 0.0),
                 "share_of_variance": part / whole if whole else 0.0,
                 "log_evidence": posterior.evidence_lost.get(number, 0.0),
