@@ -4,15 +4,7 @@ from pathlib import Path
 
 import agents
 import diml_envs
-from diml_inverse import DIML, LogitDynamics
-from diml_inverse.report import (
-    comparison_table,
-    composition_chart,
-    composition_table,
-    payoff_difference_table,
-    recovered_against_true,
-    relative_error,
-)
+from diml_inverse import DIML, LogitDynamics, report
 
 
 def main() -> None:
@@ -24,20 +16,22 @@ def main() -> None:
     dynamics = LogitDynamics(learning_rate=0.25, precision=3.0, exploration=0.06)
     estimate = DIML("auto", dynamics, seed=0, progress=True).fit(traces)  # "auto": no structure told, it is learnt
 
-    table = payoff_difference_table(estimate.mechanism, traces, truth=env.mechanism)
-    comparison = comparison_table(table, traces)
+    table = report.payoff_difference_table(estimate.mechanism, traces, truth=env.mechanism)
+    comparison = report.comparison_table(table, traces)
     shown = ["agent", "others", "action", "payoff_difference", "true_payoff_difference", "visits"]
     print("Each agent's most visited context: payoff of an action less the mean over the agent's actions")
     print(comparison.groupby("agent").head(5)[shown].to_string(index=False, float_format="%.2f"))
-    print(f"\nerror over that of knowing nothing, all contexts: {relative_error(comparison):.3f}")
+    print(f"\nerror over that of knowing nothing, all contexts: {report.relative_error(comparison):.3f}")
 
     print("\nWhat this game is made of, found from the play alone:")
-    kinds = composition_table(estimate).query("prior_variance > 0")[["kind", "share_of_variance", "log_evidence"]]
+    kinds = report.composition_table(estimate).query("prior_variance > 0")[
+        ["kind", "share_of_variance", "log_evidence"]
+    ]
     print(kinds.to_string(index=False, float_format="%.3f"))
 
     Path("demo").mkdir(exist_ok=True)
-    composition_chart(estimate).savefig("demo/made_of.png", dpi=150)
-    recovered_against_true(comparison).savefig("demo/recovered_against_true.png", dpi=150)
+    report.composition_chart(estimate).savefig("demo/made_of.png", dpi=150)
+    report.recovered_against_true(comparison).savefig("demo/recovered_against_true.png", dpi=150)
     print("pictures: demo/recovered_against_true.png, demo/made_of.png")
 
 

@@ -131,10 +131,7 @@ def test_other_forms_can_be_asked_for(folder, tmp_path, name):
 def test_default_form_follows_from_the_size():
     few, many = np.zeros((2, 10, 3), int), np.zeros((40, 60, 3), int)
     assert default_mechanism(Traces(many, action_labels=[range(4)] * 3))[0] == "tabular"
-    assert default_mechanism(Traces(few, action_labels=[range(4)] * 3))[0] == "neural"
-    crowd = np.zeros((2, 10, 9), int)
-    assert default_mechanism(Traces(crowd, action_labels=[range(4)] * 9))[0] == "anonymous"
-    assert default_mechanism(Traces(crowd, action_labels=[*[range(4)] * 8, range(5)]))[0] == "neural"
+    assert default_mechanism(Traces(few, action_labels=[range(4)] * 3))[0] == "structure"
 
 
 def test_learner_parameters_given_win_over_the_file_and_the_file_over_defaults():
