@@ -28,7 +28,7 @@ from diml_envs.mechanisms import (
     PublicGoodsMechanism,
 )
 from diml_inverse import LogitDynamics
-from diml_inverse.likelihood import decision_log_likelihoods, observe
+from diml_inverse.likelihood import observe, total_log_likelihood
 
 Counterfactuals = Callable[[Mechanism, Tensor], Tensor]  # a round's actions [E, N] -> payoffs [E, N, A]
 
@@ -102,7 +102,7 @@ def compare(task: Task, turns: int) -> None:
     decisions = play.scored.sum()
 
     def filtered() -> Tensor:
-        return decision_log_likelihoods(task.candidate, task.dynamics, play).sum() / decisions
+        return total_log_likelihood(task.candidate, task.dynamics, play) / decisions
 
     fast, slow = [], []
     gradient_pass(task, filtered)  # warm

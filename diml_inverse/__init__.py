@@ -1,6 +1,6 @@
 """Inverse mechanism learning: recover payoffs from the recorded choices of agents that learn while they play."""
 
-from diml_inverse import baselines, identification, metrics, report, structure
+from diml_inverse import baselines, identification, metrics, structure
 from diml_inverse.diml import DIML
 from diml_inverse.dynamics import Dynamics, LogitDynamics, check_dynamics
 from diml_inverse.estimate import Estimate
@@ -25,7 +25,6 @@ __all__ = [
     "identification",
     "log_likelihood",
     "metrics",
-    "report",
     "simulate",
     "structure",
 ]

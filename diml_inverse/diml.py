@@ -20,7 +20,7 @@ from diml_inverse.structure.families import compare_families, default_families
 from diml_inverse.structure.interactions import InteractionEvidence, fits
 from diml_inverse.training import Training
 
-TRIAL_PATIENCE = 20  # epochs; enough to rank families
+TRIAL_PATIENCE, TRIAL_EPOCHS = 20, 300  # enough to rank families
 
 
 class DIML:
@@ -142,20 +142,18 @@ class DIML:
             chosen = next(row["family"] for row in rows if row["chosen"])
             candidate = next(family.build(traces) for family in families if family.name == chosen)
             assert candidate is not None
-            estimate = self._with(candidate, self.members).fit(traces)
+            whole = copy.copy(self)
+            whole.mechanism = candidate
+            estimate = whole.fit(traces)
             route = {"route": "families by held-out likelihood: a large game", "families": rows}
         return replace(estimate, info={**estimate.info, "estimator": type(self).__name__, **route})
 
     def _fit_one(self, candidate: Mechanism, traces: Traces) -> Mechanism:
-        return self._with(candidate, members=1).fit(traces).mechanism
-
-    def _with(self, candidate: Mechanism, members: int) -> DIML:
-        other = copy.copy(self)
-        other.mechanism, other.members = candidate, members
-        if members != self.members:
-            other.patience = min(self.patience, TRIAL_PATIENCE)
-        other.checkpoint = self.checkpoint if members == self.members else None
-        return other
+        trial = copy.copy(self)
+        trial.mechanism, trial.members, trial.checkpoint = candidate, 1, None
+        trial.patience = min(self.patience, TRIAL_PATIENCE)
+        trial.max_epochs = min(self.max_epochs, TRIAL_EPOCHS)
+        return trial.fit(traces).mechanism
 
     def _train(self, traces: Traces, member: int, bar: tqdm[Any]) -> Training:
         assert not isinstance(self.mechanism, str)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from diml_envs.mechanisms.base import MISSING, Contexts, Mechanism
 from diml_envs.traces import Traces
@@ -15,6 +18,9 @@ from diml_inverse.dynamics.base import Dynamics
 # rests on it: without such a bound one missed action would silence the rest of an episode, since geometric
 # weights never reach zero.
 UNKNOWN_SHARE = 0.01
+
+# Payoffs [E, T, n, A] held at once: agents are taken n at a time. Few enough to stay near the processor's cache.
+MOST_PAYOFFS = 2**20
 
 
 @dataclass(frozen=True)
@@ -74,32 +80,120 @@ def _scored(dynamics: Dynamics, actions: Tensor, determined: Tensor, num_actions
     scored[:, 0] = False  # nothing learnt yet: the choice says nothing about payoffs
     if bool(determined.all()):
         return scored
+    shape = (*actions.shape, num_actions)
+    known = [_known(dynamics, actions[..., part], determined[..., part], num_actions) for part in _parts(shape)]
+    return scored & torch.cat(known, -1)
+
+
+def _known(dynamics: Dynamics, actions: Tensor, determined: Tensor, num_actions: int) -> Tensor:
+    """Attractions rest on determined payoffs, up to the share that is let pass. bool [E, T, n]."""
     everywhere = torch.ones(*actions.shape, num_actions, dtype=torch.float64, device=actions.device)
     unknown = everywhere * ~determined[..., None]  # a payoff of one wherever none is known
     with torch.no_grad():
         weight, whole = (dynamics.attractions(ones, actions.clamp(min=0)) for ones in (unknown, everywhere))
-    return scored & (weight <= UNKNOWN_SHARE * whole).all(-1)
+    return (weight <= UNKNOWN_SHARE * whole).all(-1)
 
 
-def observed_payoffs(mechanism: Mechanism, play: ObservedPlay) -> Tensor:
-    """Counterfactual payoffs along the play, [E, T, N, A]; 0 where undetermined or no such action."""
-    payoffs = torch.nn.functional.embedding(play.contexts.index, mechanism.context_payoffs(play.contexts))
+def _parts(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Agents, as many at a time as `MOST_PAYOFFS` allows, at least one. shape: [E, T, N, A]."""
+    episodes, rounds, agents, actions = shape
+    size = max(MOST_PAYOFFS // (episodes * rounds * actions), 1)
+    return (slice(start, min(start + size, agents)) for start in range(0, agents, size))
+
+
+def _of_agents(play: ObservedPlay, agents: slice) -> ObservedPlay:
+    """The play as far as these agents' decisions go; views, no copies."""
+    return replace(
+        play,
+        actions=play.actions[..., agents],
+        contexts=replace(play.contexts, index=play.contexts.index[..., agents]),
+        determined=play.determined[..., agents],
+        scored=play.scored[..., agents],
+        action_mask=None if play.action_mask is None else play.action_mask[agents],
+    )
+
+
+def _split(mechanism: Mechanism, play: ObservedPlay) -> list[ObservedPlay]:
+    """The play agents by agents, so that what is held at once does not grow with their number."""
+    parts = list(_parts((*play.actions.shape, mechanism.num_actions)))
+    return [play] if len(parts) == 1 else [_of_agents(play, part) for part in parts]
+
+
+def _rows(play: ObservedPlay, table: Tensor) -> Tensor:
+    """Row of the table for each entry of the payoffs along the play, [E T N, A]; a view."""
+    return play.contexts.index.reshape(-1, 1).expand(-1, table.shape[1])
+
+
+def _payoffs_along(table: Tensor, play: ObservedPlay) -> Tensor:
+    """Counterfactual payoffs along the play, [E, T, N, A]. table: the mechanism's `context_payoffs`, [K, A]."""
+    # The backward pass of `gather` is several times faster than that of an embedding or of indexing.
+    return table.gather(0, _rows(play, table)).reshape(*play.actions.shape, -1)
+
+
+def _zero_unless_known(payoffs: Tensor, play: ObservedPlay) -> Tensor:
+    """Payoffs along the play, [E, T, N, A], 0 where undetermined or no such action."""
     if play.action_mask is not None:
         payoffs = torch.where(play.action_mask, payoffs, 0.0)
     return payoffs if bool(play.determined.all()) else torch.where(play.determined[..., None], payoffs, 0.0)
 
 
+def _decisions(payoffs: Tensor, dynamics: Dynamics, play: ObservedPlay) -> Tensor:
+    attractions = dynamics.attractions(_zero_unless_known(payoffs, play), play.actions)
+    log_probs = dynamics.chosen_log_probs(attractions, play.actions, play.action_mask)
+    return torch.where(play.scored, log_probs, 0.0)
+
+
 def log_choice_probs(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay) -> Tensor:
     """Log probability (nats) of every action at every round, [E, T, N, A]; -inf where an agent has no such action."""
-    attractions = dynamics.attractions(observed_payoffs(mechanism, play), play.actions)
-    return dynamics.log_choice_probs(attractions, play.action_mask)
+    payoffs = _zero_unless_known(_payoffs_along(mechanism.context_payoffs(play.contexts), play), play)
+    return dynamics.log_choice_probs(dynamics.attractions(payoffs, play.actions), play.action_mask)
 
 
 def decision_log_likelihoods(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay) -> Tensor:
-    """Log probability (nats) of every observed decision, [E, T, N]; 0 where not scored."""
-    attractions = dynamics.attractions(observed_payoffs(mechanism, play), play.actions)
-    log_probs = dynamics.chosen_log_probs(attractions, play.actions, play.action_mask)
-    return torch.where(play.scored, log_probs, 0.0)
+    """Log probability (nats) of every observed decision, [E, T, N]; 0 where not scored.
+
+    For the gradient of their sum use `total_log_likelihood`, whose memory does not grow with the number of agents.
+    """
+    table, parts = mechanism.context_payoffs(play.contexts), _split(mechanism, play)
+    return torch.cat([_decisions(_payoffs_along(table, part), dynamics, part) for part in parts], -1)
+
+
+def total_log_likelihood(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay) -> Tensor:
+    """Sum of `decision_log_likelihoods`, in nats; differentiable, but only once where there are many agents.
+
+    Many agents are taken some at a time: only the gradient with respect to the payoffs of contexts, [K, A], goes from
+    one part to the next, and through the mechanism once in the end.
+    """
+    parts = _split(mechanism, play)
+    if len(parts) == 1 or not torch.is_grad_enabled():
+        return decision_log_likelihoods(mechanism, dynamics, play).sum()
+    fitted = [parameter for parameter in dynamics.parameters() if parameter.requires_grad]
+    total: Tensor = _Streamed.apply(parts, dynamics, mechanism.context_payoffs(play.contexts), *fitted)
+    return total
+
+
+class _Streamed(torch.autograd.Function):
+    """Sum of the parts' decisions, the graph of each let go before that of the next is built."""
+
+    @staticmethod
+    def forward(ctx: Any, parts: list[ObservedPlay], dynamics: Dynamics, table: Tensor, *fitted: Tensor) -> Tensor:
+        total, of_table, *of_fitted = (torch.zeros_like(x) for x in (table.new_zeros(()), table, *fitted))
+        for part in parts:
+            payoffs = _payoffs_along(table, part).requires_grad_()
+            with torch.enable_grad():
+                value = _decisions(payoffs, dynamics, part).sum()
+            of_payoffs, *more = torch.autograd.grad(value, (payoffs, *fitted), materialize_grads=True)
+            of_table.scatter_add_(0, _rows(part, table), of_payoffs.reshape(-1, table.shape[1]))
+            for gradient, of_part in zip(of_fitted, more, strict=True):
+                gradient += of_part
+            total += value.detach()
+        ctx.save_for_backward(of_table, *of_fitted)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, *(gradient * saved for saved in ctx.saved_tensors)
 
 
 def log_likelihood(mechanism: Mechanism, dynamics: Dynamics, traces: Traces) -> Tensor:
@@ -114,19 +208,22 @@ def log_likelihood(mechanism: Mechanism, dynamics: Dynamics, traces: Traces) -> 
         ValueError: mechanism and traces do not fit together, or no decision can be scored.
     """
     play = observe(mechanism, dynamics, traces)
-    return decision_log_likelihoods(mechanism, dynamics, play).sum() / play.scored.sum()
+    return total_log_likelihood(mechanism, dynamics, play) / play.scored.sum()
 
 
 def nonfinite_place(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay) -> str:
     """Where a NaN or infinity first arises along the play, in the user's labels; for error messages."""
     with torch.no_grad():
-        stages = {
-            "counterfactual payoffs": observed_payoffs(mechanism, play),
-            "log-likelihood": decision_log_likelihoods(mechanism, dynamics, play)[..., None],
+        table = mechanism.context_payoffs(play.contexts)
+        stages: dict[str, Callable[[Tensor, ObservedPlay], Tensor]] = {
+            "counterfactual payoffs": lambda payoffs, part: _zero_unless_known(payoffs, part).isfinite().all(-1),
+            "log-likelihood": lambda payoffs, part: _decisions(payoffs, dynamics, part).isfinite(),
         }
-    for stage, values in stages.items():
-        if (bad := (~values.isfinite()).any(-1).nonzero()).numel():
-            episode, round_, agent = min(bad.tolist(), key=lambda place: place[1])
-            traces = play.traces
-            return f"{stage} at round {round_} of agent {traces.agents[agent]!r}, episode {traces.episodes[episode]!r}"
+        for stage, finite in stages.items():
+            found = [finite(_payoffs_along(table, part), part) for part in _split(mechanism, play)]
+            places = (~torch.cat(found, -1)).nonzero().tolist()
+            if places:
+                episode, round_, agent = min(places, key=lambda place: place[1])
+                who, where = play.traces.agents[agent], play.traces.episodes[episode]
+                return f"{stage} at round {round_} of agent {who!r}, episode {where!r}"
     return "the gradient"

@@ -19,7 +19,7 @@ from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.estimate import Estimate
-from diml_inverse.likelihood import ObservedPlay, decision_log_likelihoods, nonfinite_place, observe
+from diml_inverse.likelihood import ObservedPlay, nonfinite_place, observe, total_log_likelihood
 
 
 class StructuredMLE:
@@ -140,7 +140,7 @@ class _Objective:
     def __call__(self, vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         point = torch.tensor(vector, device=self.mechanism.device)
         vector_to_parameters(point, self.parameters)
-        total = decision_log_likelihoods(self.mechanism, self.dynamics, self.play).sum()
+        total = total_log_likelihood(self.mechanism, self.dynamics, self.play)
         loss = -total / self.decisions
         gradients = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
         gradient = parameters_to_vector(gradients) + self.ridge / self.decisions * point

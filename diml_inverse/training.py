@@ -22,7 +22,7 @@ from diml_envs.mechanisms.base import Mechanism
 from diml_envs.mechanisms.initialisation import seeded_generator
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
-from diml_inverse.likelihood import ObservedPlay, decision_log_likelihoods, nonfinite_place, observe
+from diml_inverse.likelihood import ObservedPlay, nonfinite_place, observe, total_log_likelihood
 
 
 class Training:
@@ -111,7 +111,7 @@ class Training:
         return [self._observe(self.training_episodes[order[i : i + size]]) for i in range(0, len(order), size)]
 
     def _mean_log_likelihood(self, play: ObservedPlay) -> Tensor:
-        return decision_log_likelihoods(self.mechanism, self.dynamics, play).sum() / play.scored.sum()
+        return total_log_likelihood(self.mechanism, self.dynamics, play) / play.scored.sum()
 
     def _gradient_step(self, play: ObservedPlay) -> float:
         mean = self._mean_log_likelihood(play)

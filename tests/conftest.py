@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from diml_envs.mechanisms import (
+    AggregativeMechanism,
     AnonymousMechanism,
     AuctionMechanism,
     CallableMechanism,
@@ -17,6 +18,8 @@ from diml_envs.mechanisms import (
     EnsembleMechanism,
     Mechanism,
     NeuralMechanism,
+    OwnLoadMechanism,
+    PairwiseMechanism,
     PublicGoodsMechanism,
     TabularMechanism,
 )
@@ -33,6 +36,14 @@ def _anonymous_with_outputs() -> Mechanism:
     return AnonymousMechanism(4, 3, hidden=(16,), own_action="output", seed=1)
 
 
+def _pairwise() -> Mechanism:
+    mechanism = PairwiseMechanism(4, 3)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in mechanism.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator)
+    return mechanism
+
+
 def _plain_function(profile: tuple[int, ...]) -> list[float]:
     first, second = profile
     return [first - 0.5 * second, first * second / 3]
@@ -46,6 +57,9 @@ EXAMPLES: dict[str, Callable[[], Mechanism]] = {
     "public goods": lambda: PublicGoodsMechanism.random(3, 4),
     "anonymous with inputs": lambda: AnonymousMechanism.random(5, 3),
     "anonymous with outputs": _anonymous_with_outputs,
+    "own load": lambda: OwnLoadMechanism(4, 3, embedding_dim=3, hidden=(16,), seed=1),
+    "aggregative": lambda: AggregativeMechanism(4, [0.5, 3.0, 1.0], hidden=(16,), seed=1),
+    "pairwise": _pairwise,
     "auction": lambda: AuctionMechanism.random(4, 5),
     "callable": lambda: CallableMechanism(_plain_function, [3, 2]),
     "ensemble": lambda: EnsembleMechanism([NeuralMechanism(2, [2, 3], seed=seed) for seed in (1, 2, 3)]),

@@ -80,22 +80,27 @@ class Mechanism(nn.Module):
     def contexts(self, actions: Tensor) -> Contexts:
         """The distinct contexts of `actions` (int64 [*B, N], `MISSING` allowed). Depends on no parameter.
 
-        The default keeps every distinct profile that is one deviation away from observed play.
+        The default keeps, for each agent, every distinct choice of the others that was observed.
         """
         profiles, place = distinct_rows(actions.reshape(-1, self.num_agents))
-        num_profiles = profiles.shape[0]
-        determined = _all_others_observed(profiles)  # [U, N]
-        rows, agents = determined.nonzero(as_tuple=True)  # a context each: K of them
-        own_actions = torch.arange(self.num_actions, device=actions.device)
-        deviations = profiles[rows][:, None, :].repeat(1, self.num_actions, 1)  # [K, A, N]
-        deviations[torch.arange(rows.numel(), device=actions.device), :, agents] = own_actions
-        exists = self.action_mask.to(actions.device)[agents]  # [K, A]
+        profile, agent = _all_others_observed(profiles).nonzero(as_tuple=True)
+        situations = torch.cat([agent[:, None], profiles[profile]], 1)
+        situations.scatter_(1, agent[:, None] + 1, 0)  # an agent's own action is no part of its context
+        situations, row = distinct_rows(situations)  # [K, 1 + N]
+        rows = torch.full(profiles.shape, MISSING, device=actions.device)
+        rows[profile, agent] = row
+        return Contexts(rows[place].reshape(actions.shape), self._deviations(situations[:, 0], situations[:, 1:]))
+
+    def _deviations(self, agents: Tensor, profiles: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Distinct profiles [U, N]; place of each agent's payoff for each own action in those of all [K, A]; mask."""
+        own_actions = torch.arange(self.num_actions, device=profiles.device)
+        deviations = profiles[:, None, :].repeat(1, self.num_actions, 1)  # [K, A, N]
+        deviations[torch.arange(agents.numel(), device=profiles.device), :, agents] = own_actions
+        exists = self.action_mask.to(profiles.device)[agents]  # [K, A]
         distinct, where = distinct_rows(deviations[exists])
-        gather = torch.zeros(exists.shape, dtype=torch.int64, device=actions.device)
+        gather = torch.zeros(exists.shape, dtype=torch.int64, device=profiles.device)
         gather[exists] = where * self.num_agents + agents[:, None].expand_as(exists)[exists]
-        row_of = torch.full((num_profiles, self.num_agents), MISSING, device=actions.device)
-        row_of[rows, agents] = torch.arange(rows.numel(), device=actions.device)
-        return Contexts(row_of[place].reshape(actions.shape), (distinct, gather, exists))
+        return distinct, gather, exists
 
     def context_payoffs(self, contexts: Contexts) -> Tensor:
         """Payoff of each own action in each context -> [K, A]; NaN where the agent has no such action."""

@@ -37,7 +37,7 @@ class SymmetricMechanism(Mechanism):
         # One slot for each own action and a last one for an own action that was not observed.
         own = torch.where(missing, self.num_actions, flat)
         slots = self.num_actions + 1
-        pairs, index = torch.unique(row[:, None] * slots + own, return_inverse=True)
+        pairs, index = _distinct_numbers(row[:, None] * slots + own, distinct.shape[0] * slots)
         own_of_pair = pairs % slots
         others = distinct[pairs // slots]
         others = others - torch.nn.functional.one_hot(own_of_pair, slots)[:, : self.num_actions]
@@ -52,3 +52,10 @@ def _count_rows(actions: Tensor, counted: Tensor, num_actions: int) -> Tensor:
     """How often each action occurs in each row, int64 [B, A]."""
     counts = actions.new_zeros(actions.shape[0], num_actions)
     return counts.scatter_add_(1, actions, counted.long())
+
+
+def _distinct_numbers(numbers: Tensor, bound: int) -> tuple[Tensor, Tensor]:
+    """Those of 0..bound-1 that occur, ascending, and for each number its place among them; no sorting."""
+    occurs = torch.zeros(bound, dtype=torch.bool, device=numbers.device)
+    occurs[numbers.flatten()] = True
+    return occurs.nonzero().squeeze(1), (occurs.cumsum(0) - 1)[numbers]

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import resource
+import signal
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from tqdm import tqdm
 
 from diml_envs.atomic import atomic_write
 from diml_inverse.benchmark.estimators import ESTIMATORS
@@ -47,7 +49,6 @@ class Record:
         note: why it was skipped or failed.
         seconds: of the whole cell: play, fit and scores.
         peak_memory_mb: of the cell's process.
-        threads: that it could use.
         info: what the estimator says of its fit.
     """
 
@@ -59,7 +60,6 @@ class Record:
     note: str = ""
     seconds: float = math.nan
     peak_memory_mb: float = math.nan
-    threads: int = 0
     info: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -68,9 +68,9 @@ class Record:
         return self.scores[0].metric == "error"
 
     @classmethod
-    def empty(cls, cell: Cell, metric: str, note: str, **measured: Any) -> Record:
+    def empty(cls, cell: Cell, metric: str, note: str) -> Record:
         """Of a cell that was `skipped` or ended in an `error`."""
-        return cls(*_names(cell), cell.task.settings(), [Score(metric, math.nan)], note, **measured)
+        return cls(*_names(cell), cell.task.settings(), [Score(metric, math.nan)], note)
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
@@ -92,10 +92,17 @@ class Record:
             raise ValueError(f"{path} is not the record of a cell ({error}); remove it") from error
 
 
-def run_cell(cell: Cell, results: Path, threads: int) -> None:
-    """Measure the cell and write its files. What it raises goes to its log and becomes an `error` record."""
+def run_cell_alone(cell: Cell, results: Path) -> None:
+    """`run_cell` as all that its process does: on one thread, and ending when the process that started it does."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(threads)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides what ends
+    tqdm.set_lock(threading.RLock())  # the default one lies in shared memory, where a killed cell would leave it
+    torch.set_num_threads(1)
+    run_cell(cell, results)
+
+
+def run_cell(cell: Cell, results: Path) -> None:
+    """Measure the cell and write its files. What it raises goes to its log and becomes an `error` record."""
     log = cell.path(results, "logs", ".log")
     log.parent.mkdir(parents=True, exist_ok=True)
     begun = time.perf_counter()
@@ -107,7 +114,7 @@ def run_cell(cell: Cell, results: Path, threads: int) -> None:
             record = Record.empty(cell, "error", f"{type(error).__name__}: {error}")
     if not log.stat().st_size:
         log.unlink()
-    measured = {"seconds": time.perf_counter() - begun, "peak_memory_mb": _peak_memory_mb(), "threads": threads}
+    measured = {"seconds": time.perf_counter() - begun, "peak_memory_mb": _peak_memory_mb()}
     Record(**{**record.__dict__, **measured}).save(cell.path(results, "cells", ".json"))
 
 

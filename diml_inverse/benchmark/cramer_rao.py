@@ -6,7 +6,7 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jacfwd, jvp
+from torch.func import functional_call, jacrev
 
 from diml_envs.mechanisms import Contexts, Mechanism
 from diml_envs.traces import Traces
@@ -65,16 +65,16 @@ def fisher_information(truth: Mechanism, dynamics: Dynamics, traces: Traces) -> 
     """
     play = observe(truth, dynamics, traces)
     slopes = _slopes(truth, play.contexts)
-    payoffs = _double(truth).context_payoffs(play.contexts).detach()
+    payoffs = _double(truth).context_payoffs(play.contexts).detach().requires_grad_(True)
+    log_probs = _log_choice_probs(payoffs, dynamics, play)
+    # J v by two passes backward: J^T u is linear in u, and J v is the gradient of (J^T u) v in u.
+    along = torch.zeros_like(log_probs, requires_grad=True)
+    (back,) = torch.autograd.grad(log_probs, payoffs, along, create_graph=True)
+    weights = (log_probs.detach() / 2).exp()
     columns = []
-
-    def of_payoffs(values: Tensor) -> Tensor:
-        return _log_choice_probs(values, dynamics, play)
-
     for direction in slopes.unbind(-1):
-        # Two results, three only if asked for more.
-        log_probs, slope = jvp(of_payoffs, (payoffs,), (direction,))  # type: ignore[misc]
-        columns.append((slope * (log_probs / 2).exp())[play.scored].flatten())
+        (slope,) = torch.autograd.grad(back, along, direction, retain_graph=True)
+        columns.append((slope * weights)[play.scored].flatten())
     weighted = torch.stack(columns, 1)  # [decisions * A, P]
     return weighted.T @ weighted
 
@@ -88,7 +88,7 @@ def _slopes(truth: Mechanism, contexts: Contexts) -> Tensor:
     """Jacobian of the payoffs of each own action in each context with respect to all parameters, [K, A, P]."""
     module = _ContextPayoffs(_double(truth))
     parameters = {name: parameter.detach() for name, parameter in module.named_parameters()}
-    jacobian = jacfwd(lambda values: functional_call(module, values, (contexts,)))(parameters)
+    jacobian = jacrev(lambda values: functional_call(module, values, (contexts,)))(parameters)
     parts: list[Tensor] = [
         jacobian[name].reshape(-1, truth.num_actions, value.numel()) for name, value in parameters.items()
     ]

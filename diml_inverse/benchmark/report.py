@@ -48,7 +48,7 @@ def write_report(
     parts = [
         "# The paper's evaluation\n\nMeans over seeds ± their standard deviation. Each cell is one task, estimator and "
         "seed; `results.csv` holds them all, with 95 % intervals over the test episodes.",
-        _how(records, command, versions),
+        _how(command, versions),
         _results(table),
         _published(table),
         _efficiency(table),
@@ -76,12 +76,11 @@ def _draw(results: Path, table: pd.DataFrame) -> list[str]:
     return [name for name, figure in drawn.items() if figure is not None]
 
 
-def _how(records: Sequence[Record], command: str, versions: Mapping[str, str]) -> str:
-    threads = sorted({record.threads for record in records if record.threads})
+def _how(command: str, versions: Mapping[str, str]) -> str:
     rows = [
         ("command", f"`{command}`"),
         ("machine", f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"),
-        ("threads of a cell", ", ".join(map(str, threads))),
+        ("threads", "one for each cell"),
         ("versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
         ("python", platform.python_version()),
     ]

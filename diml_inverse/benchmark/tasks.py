@@ -98,7 +98,10 @@ class Task:
 
 
 def _anonymous(num_agents: int, num_actions: int, width: int, num_episodes: int, num_rounds: int) -> Task:
-    """E7. Fewer simulated episodes and compared profiles: each is a round of hundreds of agents' deviations."""
+    """E7. Fewer simulated episodes and compared profiles: each is a round of hundreds of agents' deviations.
+
+    width: of the own action's embedding. The paper says 12 to 32; here 12, 16, 20, 24, 32 as the game grows.
+    """
     return Task(
         f"E7-n{num_agents}",
         f"Anonymous crowd: a random network of own action (embedded in {width}) and shares of the others' actions.",

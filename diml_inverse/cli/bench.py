@@ -33,11 +33,15 @@ class Bench(click.Command):
 def repeated(args: list[str]) -> list[str]:
     """`--seeds 0 1` as click knows it: `--seeds 0 --seeds 1`."""
     written: list[str] = []
-    option = None
-    for arg in args:
-        if arg.startswith("-"):
-            option = arg if arg in SEVERAL else None
-            written += [] if option else [arg]
+    option = ""
+    for arg, following in zip(args, [*args[1:], "-"], strict=True):
+        if arg in SEVERAL:
+            option = arg
+            if following.startswith("-"):
+                raise click.UsageError(f"{arg} needs a value, or several")
+        elif arg.startswith("-"):
+            option = ""
+            written.append(arg)
         else:
             written += [option, arg] if option else [arg]
     return written
@@ -53,7 +57,7 @@ def repeated(args: list[str]) -> list[str]:
     multiple=True,
     help=f"Of {', '.join(ESTIMATORS)}; `ablation` for {', '.join(ABLATION)}.  [default: {' '.join(MAIN)}]",
 )
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells at a time; they share cores.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells at a time, one thread each.")
 @click.option("--quick", is_flag=True, help=f"Tasks {', '.join(QUICK_TASKS)}, seed 0, {QUICK_EPISODES} episodes.")
 def command(
     suite: str,

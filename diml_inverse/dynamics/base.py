@@ -35,7 +35,7 @@ class Dynamics(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must define config() to be saved")
 
     def attractions(self, payoffs: Tensor, actions: Tensor) -> Tensor:
-        """Attractions that each round's choice rests on.
+        """Attractions that each round's choice rests on. Called for some of the agents at a time when there are many.
 
         Args:
             payoffs: [E, T, N, A], finite; counterfactual payoffs of each round.

@@ -11,6 +11,8 @@ from torch import Tensor
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.filter import decaying_sum
 
+WIDE = 24  # actions from which torch's log_softmax, one fused pass at a fixed cost for each row, beats logsumexp
+
 
 def logit_response(attractions: Tensor, precision: Tensor, action_mask: Tensor | None = None) -> Tensor:
     """Log probabilities of the logit choice rule, [*B, A] -> [*B, A]; -inf for actions that do not exist."""
@@ -62,8 +64,7 @@ class LogitDynamics(Dynamics):
 
     def attractions(self, payoffs: Tensor, actions: Tensor) -> Tensor:
         rate = self.learning_rate.to(payoffs)
-        learnt = decaying_sum((rate * payoffs[:, :-1]).flatten(2), 1 - rate)
-        return torch.nn.functional.pad(learnt, (0, 0, 1, 0)).reshape(payoffs.shape)
+        return decaying_sum(payoffs.flatten(2), 1 - rate, rate).reshape(payoffs.shape)
 
     def log_choice_probs(self, attractions: Tensor, action_mask: Tensor | None = None) -> Tensor:
         log_probs = logit_response(attractions, self.precision.to(attractions), action_mask)
@@ -75,7 +76,7 @@ class LogitDynamics(Dynamics):
         logits = self.precision.to(attractions) * attractions
         if action_mask is not None:
             logits = logits.masked_fill(~action_mask, -torch.inf)
-        chosen = logits.gather(-1, actions[..., None]) - logits.logsumexp(-1, keepdim=True)
+        chosen = _chosen_log_softmax(logits, actions[..., None])
         if self.exploration > 0:
             count = attractions.shape[-1] if action_mask is None else action_mask.sum(-1, keepdim=True)
             chosen = self._mix(chosen, count)
@@ -90,3 +91,9 @@ class LogitDynamics(Dynamics):
     def _mix(self, log_probs: Tensor, count: Tensor | int) -> Tensor:
         exploration = self.exploration.to(log_probs)
         return ((1 - exploration) * log_probs.exp() + exploration / count).log()
+
+
+def _chosen_log_softmax(logits: Tensor, place: Tensor) -> Tensor:
+    if logits.shape[-1] >= WIDE:
+        return logits.log_softmax(-1).gather(-1, place)
+    return logits.gather(-1, place) - logits.logsumexp(-1, keepdim=True)

@@ -48,8 +48,11 @@ def agent_play(traces: Traces, scored: NDArray[np.bool_], dynamics: LogitDynamic
 
 def log_likelihood(play: AgentPlay, dynamics: LogitDynamics, table: FloatArray) -> float:
     """Total, in nats. table: [K, A_i]."""
-    probs, mixed = _choice_probs(play, dynamics, table)
-    return float(np.log(mixed[np.arange(len(probs)), play.actions]).sum())
+    log_probs = _log_softmax(play, dynamics, table)[np.arange(len(play.actions)), play.actions]
+    exploration = float(dynamics.exploration)
+    if exploration > 0:
+        log_probs = np.log((1 - exploration) * np.exp(log_probs) + exploration / play.num_actions)
+    return float(log_probs.sum())
 
 
 def gradient_and_information(
@@ -60,29 +63,36 @@ def gradient_and_information(
     With p = softmax(precision A), q = (1 - exploration) p + exploration / A_i and J = dq/dA, a decision for b has
     score J_b / q_b and information J' diag(1/q) J.
     """
-    probs, mixed = _choice_probs(play, dynamics, table)
-    slope = float((1 - dynamics.exploration) * dynamics.precision)
+    probs = np.exp(_log_softmax(play, dynamics, table))
+    deliberate = _deliberate(probs, float(dynamics.exploration))
     rows = np.arange(len(probs))
-    taken = probs[rows, play.actions]
-    score = -probs * taken[:, None]
-    score[rows, play.actions] += taken
-    score *= (slope / mixed[rows, play.actions])[:, None]
+    score = -probs
+    score[rows, play.actions] += 1
+    score *= (float(dynamics.precision) * deliberate[rows, play.actions])[:, None]
     gradient = play.weights.T @ score  # [K, A]
-    return gradient.reshape(-1), slope**2 * _accumulated(play.weights, probs, mixed)
+    slope = float(dynamics.precision) ** 2 * (1 - float(dynamics.exploration))
+    return gradient.reshape(-1), slope * _accumulated(play.weights, probs, probs * deliberate)
 
 
-def _choice_probs(play: AgentPlay, dynamics: LogitDynamics, table: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _log_softmax(play: AgentPlay, dynamics: LogitDynamics, table: FloatArray) -> FloatArray:
     logits = float(dynamics.precision) * (play.weights @ table)
-    probs = np.exp(logits - logits.max(1, keepdims=True))
-    probs /= probs.sum(1, keepdims=True)
-    exploration = float(dynamics.exploration)
-    return probs, (1 - exploration) * probs + exploration / play.num_actions
+    logits -= logits.max(1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(1, keepdims=True))
+    return logits
 
 
-def _accumulated(weights: FloatArray, probs: FloatArray, mixed: FloatArray) -> FloatArray:
-    """Sum over decisions of (w w') x (J' diag(1/q) J) / slope^2, [K A, K A]."""
+def _deliberate(probs: FloatArray, exploration: float) -> FloatArray:
+    """Share of each action's probability that is not exploration, (1 - exploration) p / q."""
+    if exploration == 0:  # 1 even where p underflows
+        return np.ones_like(probs)
+    meant = (1 - exploration) * probs
+    share: FloatArray = meant / (meant + exploration / probs.shape[1])
+    return share
+
+
+def _accumulated(weights: FloatArray, probs: FloatArray, ratio: FloatArray) -> FloatArray:
+    """Sum over decisions of (w w') x (D' diag(ratio / p^2) D), D = diag(p) - p p'. [K A, K A]"""
     count, num_actions = weights.shape[1], probs.shape[1]
-    ratio = probs**2 / mixed
     total = ratio.sum(1)
     information = np.empty((count, num_actions, count, num_actions))
     for a in range(num_actions):

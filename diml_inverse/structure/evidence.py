@@ -76,6 +76,8 @@ class Problem:
             {},
             {},
         )
+        if not kinds:  # nobody has a choice
+            return now
         self._iterate(now)
         weakest = self._weigh_evidence(now)
         while len(now.kinds) > 1 and now.evidence_lost[weakest] < LEAST_EVIDENCE:

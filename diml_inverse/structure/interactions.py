@@ -25,6 +25,7 @@ from diml_inverse.structure.kinds import Game, Kind, default_kinds, num_weights
 
 LARGEST_TABLE = 200_000  # payoffs of the whole game
 MOST_CONTEXT_PAYOFFS = 6_000  # payoffs of the contexts one agent met: their information is a square matrix
+LARGEST_MAP = 2**27  # entries, 1 GB: of the maps from contexts to decisions, all agents'
 
 
 class InteractionEvidence:
@@ -80,8 +81,8 @@ class InteractionEvidence:
     def _plays(self, traces: Traces) -> list[AgentPlay]:
         if not fits(traces):
             raise ValueError(
-                f"a game of action counts {traces.action_counts} is too large for InteractionEvidence; use DIML with "
-                "a network such as AnonymousMechanism"
+                f"a game of action counts {traces.action_counts}, {traces.lengths.sum()} rounds, is too large for "
+                "InteractionEvidence; use DIML with a network such as AnonymousMechanism"
             )
         anyone = TabularMechanism(traces.action_counts)
         scored = observe(anyone, self.dynamics, traces).scored.numpy()
@@ -89,12 +90,13 @@ class InteractionEvidence:
 
 
 def fits(traces: Traces) -> bool:
-    """Whether the game is small enough: its payoff table, and the contexts that each agent met."""
+    """Whether game and play are small enough: the payoff table, the contexts that each agent met, the decisions."""
     counts = np.array(traces.action_counts, dtype=np.float64)
     whole = counts.prod() * len(counts)
     rounds = float(traces.lengths.sum())
-    met = np.minimum(counts.prod() / counts, rounds) * counts
-    return bool(whole <= LARGEST_TABLE and met.max() <= MOST_CONTEXT_PAYOFFS)
+    contexts = np.minimum(counts.prod() / counts, rounds)
+    small = whole <= LARGEST_TABLE and (contexts * counts).max() <= MOST_CONTEXT_PAYOFFS
+    return bool(small and rounds * contexts.sum() <= LARGEST_MAP)
 
 
 def _features(kind: Kind, game: Game, agent: int, others: NDArray[np.int64]) -> NDArray[np.float64]:

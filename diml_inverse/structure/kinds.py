@@ -115,9 +115,8 @@ class SymmetricInteraction:
 
     def features(self, game: Game, agent: int, others: IntArray) -> FloatArray:
         columns = _columns(game.action_labels[agent], self.smooth)
-        sets = list(itertools.combinations(range(game.num_agents - 1), self.order))
-        of_others = sum(_symmetric_products([columns[others[:, place]] for place in chosen], others) for chosen in sets)
-        return _with_own(np.asarray(of_others), columns) / math.sqrt(len(sets))
+        sets = math.comb(game.num_agents - 1, self.order)
+        return _with_own(_symmetric_products(columns[others], self.order), columns) / math.sqrt(sets)
 
 
 @dataclass(frozen=True)
@@ -201,16 +200,27 @@ def _with_own(of_others: FloatArray, own: FloatArray) -> FloatArray:
     return product.reshape(len(of_others), len(own), of_others.shape[1] * own.shape[1])
 
 
-def _symmetric_products(columns: list[FloatArray], others: IntArray) -> FloatArray:
-    """Products of one column of each agent, summed over who has which: [K, number of multisets of columns]."""
-    if not columns:
-        return np.ones((len(others), 1))
-    products = []
-    for multiset in itertools.combinations_with_replacement(range(columns[0].shape[1]), len(columns)):
-        orders = set(itertools.permutations(multiset))
-        terms = [np.prod([column[:, d] for column, d in zip(columns, degrees, strict=True)], 0) for degrees in orders]
-        products.append(np.sum(terms, 0) / math.sqrt(len(orders)))
-    return np.stack(products, 1) if products else np.zeros((len(others), 0))
+def _symmetric_products(columns: FloatArray, order: int) -> FloatArray:
+    """Products of a column from each of any `order` others, summed over who has which.
+
+    columns: [K, N - 1, P] -> [K, multisets of `order` columns], each divided by the root of its number of orders.
+    """
+    num_contexts, num_others, width = columns.shape
+    # One other after the other: it stays out, or brings one of its columns to what those before it brought.
+    sums: dict[tuple[int, ...], FloatArray] = {(): np.ones(num_contexts)}
+    for other in range(num_others):
+        for brought, total in list(sums.items()):
+            for degree in range(width) if len(brought) < order else ():
+                more = tuple(sorted((*brought, degree)))
+                sums[more] = sums.get(more, np.zeros(num_contexts)) + total * columns[:, other, degree]
+    multisets = list(itertools.combinations_with_replacement(range(width), order))
+    products = [sums[multiset] / math.sqrt(_orders(multiset)) for multiset in multisets]
+    return np.stack(products, 1) if products else np.zeros((num_contexts, 0))
+
+
+def _orders(multiset: tuple[int, ...]) -> int:
+    """Distinct orders of its members."""
+    return math.factorial(len(multiset)) // math.prod(math.factorial(multiset.count(x)) for x in set(multiset))
 
 
 def _mean_square_under_uniform_play(values: FloatArray, num_actions: int) -> float:

@@ -80,20 +80,24 @@ def test_episodes_agents_and_actions_are_filtered_apart() -> None:
 @given(
     st.lists(st.floats(-5, 5), min_size=1, max_size=200),
     st.floats(0, 1),
+    st.floats(-2, 2),
 )
-def test_the_filter_is_a_decaying_sum(values: list[float], decay: float) -> None:
-    filtered = decaying_sum(torch.tensor(values, dtype=torch.float64)[None, :, None], torch.tensor(decay).double())
+def test_the_filter_is_a_decaying_sum(values: list[float], decay: float, weight: float) -> None:
+    numbers = torch.tensor(values, dtype=torch.float64)[None, :, None]
+    filtered = decaying_sum(numbers, torch.tensor(decay).double(), torch.tensor(weight).double())
     expected, current = [], 0.0
     for value in values:
-        current = torch.tensor(decay).double().item() * current + value
         expected.append(current)
+        current = torch.tensor(decay).double().item() * current + torch.tensor(weight).double().item() * value
     assert filtered.flatten().tolist() == pytest.approx(expected, rel=1e-12, abs=1e-11)
 
 
-def test_the_filter_is_differentiable_in_its_decay() -> None:
+@pytest.mark.parametrize("rounds", [10, 2 * CHUNK + 3])
+def test_the_filter_is_differentiable_in_its_decay_and_weight(rounds: int) -> None:
     """For dynamics whose learning rate is fitted."""
-    values, decay = normal(2, 10, 3).requires_grad_(), torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(decaying_sum, (values, decay))
+    values = normal(2, rounds, 2).requires_grad_()
+    decay, weight = (torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (0.7, 0.3))
+    assert torch.autograd.gradcheck(decaying_sum, (values, decay, weight), fast_mode=rounds > CHUNK)
 
 
 @pytest.mark.parametrize("parameters", CORNERS, ids=str)

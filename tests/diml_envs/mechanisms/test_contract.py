@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from diml_envs import check_mechanism
 from diml_envs.mechanisms import (
+    MISSING,
+    AggregativeMechanism,
     AnonymousMechanism,
     AuctionMechanism,
     CallableMechanism,
@@ -19,6 +21,8 @@ from diml_envs.mechanisms import (
     EnsembleMechanism,
     Mechanism,
     NeuralMechanism,
+    OwnLoadMechanism,
+    PairwiseMechanism,
     PublicGoodsMechanism,
     SymmetricMechanism,
     TabularMechanism,
@@ -31,6 +35,9 @@ SIZED = {
     "public goods": lambda agents, actions: PublicGoodsMechanism.random(agents, actions),
     "anonymous with inputs": lambda agents, actions: AnonymousMechanism(agents, actions),
     "anonymous with outputs": lambda agents, actions: AnonymousMechanism(agents, actions, own_action="output"),
+    "own load": lambda agents, actions: OwnLoadMechanism(agents, actions),
+    "aggregative": lambda agents, actions: AggregativeMechanism(agents, range(actions)),
+    "pairwise": lambda agents, actions: PairwiseMechanism(agents, actions),
     "auction": lambda agents, actions: AuctionMechanism.random(agents, actions),
     "callable": lambda agents, actions: CallableMechanism(lambda profile: np.cumsum(profile), [actions] * agents),
     "ensemble": lambda agents, actions: EnsembleMechanism([TabularMechanism.random(agents, actions)] * 2),
@@ -84,7 +91,10 @@ def test_a_function_cannot_be_saved() -> None:
         CallableMechanism(lambda profile: [0.0], [2]).config()
 
 
-@pytest.mark.parametrize("kind", ["congestion", "public goods", "anonymous with inputs", "anonymous with outputs"])
+SYMMETRIC = ["congestion", "public goods", "anonymous with inputs", "anonymous with outputs", "own load", "aggregative"]
+
+
+@pytest.mark.parametrize("kind", [*SYMMETRIC, "pairwise"])
 def test_symmetric_payoffs_move_with_the_agents(kind: str, generator: torch.Generator) -> None:
     mechanism = SIZED[kind](5, 3).double()
     actions = torch.randint(3, (20, 5), generator=generator)
@@ -120,6 +130,26 @@ def test_an_ensemble_pays_the_mean_of_its_members(generator: torch.Generator) ->
     actions = torch.randint(3, (9, 2), generator=generator)
     expected = sum(member(actions) for member in members) / 3
     torch.testing.assert_close(EnsembleMechanism(members)(actions), expected)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_contexts_are_what_the_others_did_and_nothing_more(generator: torch.Generator, missing: float) -> None:
+    """By plain counting: for each agent, the distinct choices of the others wherever all of them were observed."""
+    mechanism, shape = NeuralMechanism(3, [2, 5, 3]), (40, 3)
+    actions = torch.stack([torch.randint(count, (40,), generator=generator) for count in (2, 5, 3)], 1)
+    actions[torch.rand(shape, generator=generator) < missing] = MISSING
+    met = {(agent, *row[:agent], *row[agent + 1 :]) for row in actions.tolist() for agent in range(3)}
+    contexts = mechanism.contexts(actions)
+    assert len(mechanism.context_payoffs(contexts)) == len([context for context in met if MISSING not in context[1:]])
+    profiles = contexts.inputs[0]
+    assert len(profiles) == len(profiles.unique(dim=0))
+
+
+def test_a_symmetric_mechanism_has_no_more_contexts_for_more_agents(generator: torch.Generator) -> None:
+    """At most A for each profile."""
+    actions = torch.randint(3, (20, 500), generator=generator)
+    mechanism = CongestionMechanism(500, 3)
+    assert len(mechanism.context_payoffs(mechanism.contexts(actions))) <= 3 * 20
 
 
 def test_a_function_is_called_once_for_each_distinct_profile() -> None:

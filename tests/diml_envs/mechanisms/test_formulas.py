@@ -11,11 +11,14 @@ import torch
 from torch import nn
 
 from diml_envs.mechanisms import (
+    AggregativeMechanism,
     AnonymousMechanism,
     AuctionMechanism,
     CongestionMechanism,
     Mechanism,
     NeuralMechanism,
+    OwnLoadMechanism,
+    PairwiseMechanism,
     PublicGoodsMechanism,
 )
 
@@ -51,6 +54,34 @@ def anonymous(mechanism: AnonymousMechanism, profile: Profile) -> list[float]:
             payoffs.append(network(mechanism.network, shares)[own])
         else:
             payoffs += network(mechanism.network, mechanism.embedding.weight[own].tolist() + shares)
+    return payoffs
+
+
+def own_load(mechanism: OwnLoadMechanism, profile: Profile) -> list[float]:
+    """The load, oneself included, goes in as a number from -1 (of none) to 1 (of all)."""
+    payoffs = []
+    for resource in profile:
+        share = 2 * profile.count(resource) / len(profile) - 1
+        payoffs += network(mechanism.network, [*mechanism.embedding.weight[resource].tolist(), share])
+    return payoffs
+
+
+def aggregative(mechanism: AggregativeMechanism, profile: Profile) -> list[float]:
+    """Levels go in as numbers from -1 (the lowest) to 1 (the highest)."""
+    levels = mechanism.levels.tolist()
+    unit = [2 * (level - min(levels)) / (max(levels) - min(levels)) - 1 for level in levels]
+    payoffs = []
+    for agent, own in enumerate(profile):
+        others = [unit[action] for other, action in enumerate(profile) if other != agent]
+        payoffs += network(mechanism.network, [unit[own], sum(others) / max(len(others), 1)])
+    return payoffs
+
+
+def pairwise(mechanism: PairwiseMechanism, profile: Profile) -> list[float]:
+    payoffs = []
+    for agent, own in enumerate(profile):
+        meetings = [mechanism.meeting[own, action].item() for other, action in enumerate(profile) if other != agent]
+        payoffs.append(mechanism.own[own].item() + sum(meetings) / max(len(meetings), 1))
     return payoffs
 
 
@@ -124,6 +155,31 @@ def test_public_goods_levels_are_even_from_nothing_to_one() -> None:
 def test_anonymous(size: tuple[int, int], own_action: str) -> None:
     mechanism = AnonymousMechanism(*size, embedding_dim=4, hidden=(7, 5), own_action=own_action)
     assert_follows(mechanism.double(), anonymous)
+
+
+@pytest.mark.parametrize("size", [(1, 3), (2, 2), (4, 3)], ids=str)
+def test_own_load(size: tuple[int, int]) -> None:
+    assert_follows(OwnLoadMechanism(*size, embedding_dim=4, hidden=(7, 5)).double(), own_load)
+
+
+@pytest.mark.parametrize("levels", [[0.0, 2.5], [3.0, -1.0, 0.5]], ids=str)
+@pytest.mark.parametrize("num_agents", [1, 2, 4])
+def test_aggregative(num_agents: int, levels: list[float]) -> None:
+    """Levels in no order, unevenly far apart."""
+    assert_follows(AggregativeMechanism(num_agents, levels, hidden=(7, 5)).double(), aggregative)
+
+
+def test_aggregative_levels_must_differ() -> None:
+    with pytest.raises(ValueError, match=r"levels must be distinct numbers.*\[1, 2, 1\]"):
+        AggregativeMechanism(3, [1, 2, 1])
+
+
+@pytest.mark.parametrize("size", [(1, 3), (2, 2), (4, 3)], ids=str)
+def test_pairwise(size: tuple[int, int], generator: torch.Generator) -> None:
+    mechanism = PairwiseMechanism(*size).double()
+    for parameter in mechanism.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+    assert_follows(mechanism, pairwise)
 
 
 @pytest.mark.parametrize("counts", [[3], [2, 2], [2, 5, 3]], ids=str)
