@@ -29,10 +29,6 @@ class Contexts:
     index: Tensor
     inputs: tuple[Tensor, ...]
 
-    def to(self, device: torch.device | str) -> Contexts:
-        """The same contexts on another device."""
-        return Contexts(self.index.to(device), tuple(part.to(device) for part in self.inputs))
-
 
 class Mechanism(nn.Module):
     """Action profiles -> payoffs of each agent. Subclasses must define `forward`; everything else has a default.
