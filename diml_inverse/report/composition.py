@@ -28,7 +28,7 @@ def composition_table(estimate: Estimate) -> pd.DataFrame:
 def composition_chart(estimate: Estimate) -> Figure:
     """Bars of each kind's share in the variance of payoff differences, with the evidence for it."""
     table = composition_table(estimate).iloc[::-1]
-    figure = Figure(figsize=(8, 1.2 + 0.32 * len(table)), layout="constrained")
+    figure = Figure(figsize=(9, 1.2 + 0.32 * len(table)), layout="constrained")
     axes = figure.subplots()
     axes.barh(table["kind"], table["share_of_variance"], color=KIND)
     for place, row in enumerate(table.to_dict("records")):
@@ -44,6 +44,6 @@ def composition_chart(estimate: Estimate) -> Figure:
             color="black" if found else "0.55",
         )
     axes.set(xlabel="share of the variance of payoff differences", title="What this game is made of")
-    axes.set_xlim(0, max(1.45 * table["share_of_variance"].max(), 0.1))
+    axes.set_xlim(0, max(1.7 * table["share_of_variance"].max(), 0.1))
     axes.spines[["top", "right"]].set_visible(False)
     return figure
