@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.choice_rules import FloatArray, chosen, epsilon_greedy
+from agents.averages import Averages, averaged, nothing_taken
+from agents.choice_rules import FloatArray, epsilon_greedy
 from agents.learner import Learner
 from agents.parameters import check_parameters
 from diml_envs.players import Feedback
-
-
-class Averages(NamedTuple):
-    """attractions: mean payoff of each own action so far; counts: how often it was taken. Both [*B, A]."""
-
-    attractions: FloatArray
-    counts: FloatArray
 
 
 @dataclass(frozen=True)
@@ -42,7 +35,7 @@ class EpsilonGreedy(Learner[Averages]):
 
     def start(self, batch_shape: tuple[int, ...], num_actions: int) -> Averages:
         """Nothing taken yet."""
-        return Averages(np.zeros((*batch_shape, num_actions)), np.zeros((*batch_shape, num_actions)))
+        return nothing_taken(batch_shape, num_actions)
 
     def choice_probs(self, state: Averages, observation: NDArray[np.float32] | None) -> FloatArray:
         """[*B, A]."""
@@ -50,8 +43,4 @@ class EpsilonGreedy(Learner[Averages]):
 
     def update(self, state: Averages, feedback: Feedback) -> Averages:
         """Move the attraction of the action taken towards its payoff."""
-        taken = chosen(feedback.actions, state.counts.shape[-1])
-        counts = state.counts + taken
-        step = 1 / np.maximum(counts, 1) if self.learning_rate is None else self.learning_rate
-        surprise = feedback.payoffs[..., None] - state.attractions
-        return Averages(state.attractions + taken * step * surprise, counts)
+        return averaged(state, feedback, self.learning_rate)

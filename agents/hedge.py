@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +27,7 @@ class Hedge(Learner[FloatArray]):
     """
 
     precision: float = 0.3
-    feedback: ClassVar[Literal["full", "own"]] = "full"
+    feedback = "full"
 
     def __post_init__(self) -> None:
         check_parameters(self, "precision")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ class Learner(ABC, Generic[State]):
         uses_observation: whether observations are read; without, they are passed as None.
     """
 
-    feedback: ClassVar[Literal["full", "own"]] = "own"
+    feedback: Literal["full", "own"] = "own"
     uses_observation: bool = False
 
     @abstractmethod

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.choice_rules import FloatArray, logit_response
+from agents.choice_rules import FloatArray, chosen, logit_response
 from agents.learner import Learner
 from agents.parameters import check_parameters
 from diml_envs.players import Feedback
@@ -21,20 +21,24 @@ class LogitQ(Learner[FloatArray]):
         A(0) = 0,    A(t+1) = (1 - learning_rate) A(t) + learning_rate u(t)
         probs(t) = (1 - exploration) softmax(precision A(t)) + exploration / number of actions
 
-    with u(t) the payoffs of all own actions against what the others did in round t.
+    with u(t) the payoffs of all own actions against what the others did in round t. With feedback="own" they are not
+    known, and only the action taken moves, by its payoff.
     An & Du, arXiv 2601.17678, with their values for small games as defaults.
 
     Raises:
-        ValueError: learning_rate outside (0, 1], precision negative or infinite, exploration outside [0, 1).
+        ValueError: learning_rate outside (0, 1], precision negative or infinite, exploration outside [0, 1), or
+            feedback neither "full" nor "own".
     """
 
     learning_rate: float = 0.25
     precision: float = 3.0
     exploration: float = 0.06
-    feedback: ClassVar[Literal["full", "own"]] = "full"
+    feedback: Literal["full", "own"] = "full"
 
     def __post_init__(self) -> None:
         check_parameters(self, "learning_rate", "precision", "exploration")
+        if self.feedback not in ("full", "own"):
+            raise ValueError(f"LogitQ: feedback must be 'full' or 'own'; got {self.feedback!r}")
 
     def start(self, batch_shape: tuple[int, ...], num_actions: int) -> FloatArray:
         """Attractions, [*B, A]."""
@@ -45,6 +49,9 @@ class LogitQ(Learner[FloatArray]):
         return logit_response(state, self.precision, self.exploration)
 
     def update(self, state: FloatArray, feedback: Feedback) -> FloatArray:
-        """Move all attractions towards the counterfactual payoffs."""
+        """Move all attractions towards the counterfactual payoffs, or that of the action taken towards its payoff."""
+        if self.feedback == "own":
+            taken = chosen(feedback.actions, state.shape[-1])
+            return state + taken * (self.learning_rate * (feedback.payoffs[..., None] - state))
         assert feedback.counterfactual_payoffs is not None
         return (1 - self.learning_rate) * state + self.learning_rate * feedback.counterfactual_payoffs

@@ -20,3 +20,8 @@ def decisions_of(seed: int, episode: int) -> np.random.Generator:
 def env_seed_of(seed: int, episode: int) -> int:
     """The seed of the env's `reset` in an episode, 31 bits: some envs take no more."""
     return int(np.random.SeedSequence((seed, episode, 1)).generate_state(1)[0] >> 1)
+
+
+def model_seed_of(seed: int, episode: int, place: int) -> int:
+    """The seed of a model that begins in an episode, its first agent in this place; 31 bits."""
+    return int(np.random.SeedSequence((seed, episode, 2, place)).generate_state(1)[0] >> 1)

@@ -16,6 +16,7 @@ from pettingzoo import ParallelEnv
 
 from agents.batched import play_batched
 from agents.plays import Plays
+from agents.sb3 import SB3
 from agents.stepping import play_stepping
 from diml_envs.env import RepeatedGameEnv
 from diml_envs.players import check_feedback, is_learner
@@ -55,8 +56,8 @@ def rollout(
         env: a PettingZoo parallel env with `Discrete` actions counted from 0. With `batched=False` it is used through
             PettingZoo's own methods only.
         learners: one for all agents, or `{agent: learner}`: an `agents.Learner`, a callable
-            `policy(observation) -> action`, or an object with `act(observation)` and, if it likes, `learn` and
-            `reset` (see `diml_envs.players`).
+            `policy(observation) -> action`, an object with `act(observation)` and, if it likes, `learn` and
+            `reset` (see `diml_envs.players`), or `agents.SB3` for models that train as they play.
         num_episodes: E.
         seed: integer, 0 or more. Decides everything except the randomness that policies or foreign envs keep to
             themselves; each episode resets the env with a seed of its own.
@@ -105,7 +106,7 @@ def _recorded(
             "learners": _who(learners),
             "seed": seed,
             "learn": learn,
-            "versions": _versions(),
+            "versions": _versions(_trains(learners)),
         },
     )
     return Rollout(traces, plays.payoffs, plays.choice_probs)
@@ -149,6 +150,8 @@ def _who(learners: Any) -> dict[str, dict[str, Any]]:
 
 def _name_and_parameters(learner: Any) -> dict[str, Any]:
     name = getattr(learner, "__name__", type(learner).__name__)
+    if isinstance(learner, SB3):
+        return learner.describe()
     if not dataclasses.is_dataclass(learner) or isinstance(learner, type):
         return {"name": name}
     values = {field.name: getattr(learner, field.name) for field in dataclasses.fields(learner)}
@@ -164,5 +167,10 @@ def _installed(package: str) -> str:
         return "not installed"
 
 
-def _versions() -> dict[str, str]:
-    return {package: _installed(package) for package in ("diml", "numpy", "torch", "pettingzoo")}
+def _trains(learners: Any) -> bool:
+    return any(isinstance(one, SB3) for one in (learners.values() if isinstance(learners, Mapping) else [learners]))
+
+
+def _versions(trained: bool) -> dict[str, str]:
+    packages = ("diml", "numpy", "torch", "pettingzoo", *(["stable-baselines3"] if trained else []))
+    return {package: _installed(package) for package in packages}

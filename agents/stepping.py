@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 from tqdm import tqdm
 
+from agents.parties import Outcome, Party, Single
 from agents.plays import Plays
 from agents.randomness import decisions_of, env_seed_of
+from agents.sb3 import SB3
 from diml_envs.mechanisms.base import MISSING
-from diml_envs.players import Player, make_player
 
 Row = NDArray[np.float64]
 
@@ -36,48 +38,79 @@ def play_stepping(
     progress: bool,
 ) -> Plays:
     """See `agents.rollout`. Episodes end when the env has no agents left; agents that leave early are `MISSING`."""
-    players = {
-        agent: make_player(learner, str(agent), count)
-        for (agent, learner), count in zip(learners.items(), action_counts, strict=True)
-    }
     episodes = []
-    for number in tqdm(range(num_episodes), disable=not progress, desc="episodes"):
-        if not across_episodes:
-            for player in players.values():
-                player.start()
-        episodes.append(_play_episode(env, players, max(action_counts), seed, number))
+    with contextlib.ExitStack() as stack:
+        parties = _seated(env, learners, action_counts, seed, num_episodes if across_episodes else 1)
+        for party in parties:
+            stack.enter_context(party)
+        for number in tqdm(range(num_episodes), disable=not progress, desc="episodes"):
+            if not across_episodes:
+                for party in parties:
+                    party.start(number)
+            episodes.append(_play_episode(env, parties, action_counts, seed, number))
+            if not across_episodes or number == num_episodes - 1:
+                for party in parties:
+                    party.finish()
     plays = _stacked(episodes, action_counts)
     return plays.joined() if across_episodes else plays
 
 
+def _seated(
+    env: ParallelEnv[Any, Any, Any],
+    learners: Mapping[Any, Any],
+    action_counts: list[int],
+    seed: int,
+    episodes_per_run: int,
+) -> Sequence[Party]:
+    """Agents of a model together, where its first agent sits; everybody else alone."""
+    recipes = {agent: learner for agent, learner in learners.items() if isinstance(learner, SB3)}
+    parties: dict[int, Party] = {}
+    if recipes:
+        from agents.sb3_party import seat_models  # where stable-baselines3 is needed
+
+        parties.update(seat_models(env, recipes, seed, episodes_per_run))
+    for place, (agent, learner) in enumerate(learners.items()):
+        if agent not in recipes:
+            parties[place] = Single(learner, agent, place, action_counts[place])
+    return [parties[place] for place in sorted(parties)]
+
+
 def _play_episode(
-    env: ParallelEnv[Any, Any, Any], players: Mapping[Any, Player], width: int, seed: int, number: int
+    env: ParallelEnv[Any, Any, Any], parties: Sequence[Party], action_counts: list[int], seed: int, number: int
 ) -> Episode:
     decisions = decisions_of(seed, number)
-    num_uniforms = max(player.num_uniforms for player in players.values())
+    num_uniforms = max(party.num_uniforms for party in parties)
+    places = {agent: place for place, agent in enumerate(env.possible_agents)}
     observations, _ = env.reset(seed=env_seed_of(seed, number))
     episode = Episode([], [], [])
     while env.agents:
-        uniforms = decisions.random((len(players), num_uniforms))
-        playing = {agent: place for place, agent in enumerate(players) if agent in env.agents}
-        actions = np.full(len(players), MISSING)
-        payoffs, choice_probs = np.full(len(players), np.nan), np.full((len(players), width), np.nan)
-        for agent, place in playing.items():
-            action, probs = players[agent].decide(observations[agent], uniforms[place])
-            actions[place] = action
-            choice_probs[place, : np.size(probs) if np.ndim(probs) else width] = probs
-        chosen = {agent: int(actions[place]) for agent, place in playing.items()}
-        next_observations, rewards, _, _, infos = env.step(chosen)
-        for agent, place in playing.items():
-            payoffs[place] = rewards[agent]
-            players[agent].hear(
-                observations[agent], chosen[agent], payoffs[place], next_observations[agent], infos[agent]
-            )
-        observations = next_observations
-        episode.actions.append(actions)
-        episode.payoffs.append(payoffs)
-        episode.choice_probs.append(choice_probs)
+        uniforms = decisions.random((len(places), num_uniforms))
+        playing = [agent for agent in places if agent in env.agents]
+        seen = {agent: observations[agent] for agent in playing}
+        decided: dict[Any, Any] = {}
+        for party in parties:
+            decided.update(party.decide(seen, uniforms))
+        chosen = {agent: int(decided[agent][0]) for agent in playing}
+        outcome = Outcome(*env.step(chosen))
+        for party in parties:
+            party.hear(seen, chosen, outcome)
+        observations = outcome.observations
+        _record(episode, places, max(action_counts), decided, outcome.rewards)
     return episode
+
+
+def _record(
+    episode: Episode, places: Mapping[Any, int], width: int, decided: Mapping[Any, Any], rewards: Mapping[Any, float]
+) -> None:
+    actions = np.full(len(places), MISSING)
+    payoffs, choice_probs = np.full(len(places), np.nan), np.full((len(places), width), np.nan)
+    for agent, (action, probs) in decided.items():
+        place = places[agent]
+        actions[place], payoffs[place] = action, rewards[agent]
+        choice_probs[place, : np.size(probs) if np.ndim(probs) else width] = probs
+    episode.actions.append(actions)
+    episode.payoffs.append(payoffs)
+    episode.choice_probs.append(choice_probs)
 
 
 def _stacked(episodes: list[Episode], action_counts: list[int]) -> Plays:

@@ -77,21 +77,35 @@ def observe(mechanism: Mechanism, dynamics: Dynamics, traces: Traces) -> Observe
 def _scored(dynamics: Dynamics, actions: Tensor, determined: Tensor, num_actions: int) -> Tensor:
     """Observed choices of rounds 1..T-1 whose attractions rest on determined payoffs."""
     scored = actions != MISSING
+    if dynamics.uses_actions:  # what was learnt, and any habit, hangs on the own choice of the round before
+        determined = determined & scored
+        scored = scored & scored.roll(1, 1)
     scored[:, 0] = False  # nothing learnt yet: the choice says nothing about payoffs
     if bool(determined.all()):
         return scored
     shape = (*actions.shape, num_actions)
-    known = [_known(dynamics, actions[..., part], determined[..., part], num_actions) for part in _parts(shape)]
+    known = [
+        _known(dynamics.of_agents(part), actions[..., part], determined[..., part], num_actions)
+        for part in _parts(shape)
+    ]
     return scored & torch.cat(known, -1)
 
 
 def _known(dynamics: Dynamics, actions: Tensor, determined: Tensor, num_actions: int) -> Tensor:
     """Attractions rest on determined payoffs, up to the share that is let pass. bool [E, T, n]."""
-    everywhere = torch.ones(*actions.shape, num_actions, dtype=torch.float64, device=actions.device)
-    unknown = everywhere * ~determined[..., None]  # a payoff of one wherever none is known
-    with torch.no_grad():
-        weight, whole = (dynamics.attractions(ones, actions.clamp(min=0)) for ones in (unknown, everywhere))
-    return (weight <= UNKNOWN_SHARE * whole).all(-1)
+    unknown = (~determined[..., None]).double().expand(*actions.shape, num_actions)
+    known = torch.ones_like(determined)
+    # Whatever an unobserved choice was: with each of them in its place, a payoff of one wherever none is known.
+    for guess in range(num_actions) if dynamics.uses_actions and bool((actions == MISSING).any()) else (0,):
+        choices = torch.where(actions == MISSING, guess, actions)
+        with torch.no_grad():
+            nothing, weight, whole = (
+                dynamics.attractions(payoffs, choices)
+                for payoffs in (torch.zeros_like(unknown), unknown, torch.ones_like(unknown))
+            )
+        share = (weight - nothing).abs() <= UNKNOWN_SHARE * (whole - nothing).abs()
+        known = known & share.all(-1)
+    return known
 
 
 def _parts(shape: tuple[int, ...]) -> Iterator[slice]:
@@ -113,10 +127,12 @@ def _of_agents(play: ObservedPlay, agents: slice) -> ObservedPlay:
     )
 
 
-def _split(mechanism: Mechanism, play: ObservedPlay) -> list[ObservedPlay]:
-    """The play agents by agents, so that what is held at once does not grow with their number."""
+def _split(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay) -> list[tuple[ObservedPlay, Dynamics]]:
+    """The play agents by agents, so that what is held at once does not grow with their number; and their dynamics."""
     parts = list(_parts((*play.actions.shape, mechanism.num_actions)))
-    return [play] if len(parts) == 1 else [_of_agents(play, part) for part in parts]
+    if len(parts) == 1:
+        return [(play, dynamics)]
+    return [(_of_agents(play, part), dynamics.of_agents(part)) for part in parts]
 
 
 def _rows(play: ObservedPlay, table: Tensor) -> Tensor:
@@ -154,8 +170,9 @@ def decision_log_likelihoods(mechanism: Mechanism, dynamics: Dynamics, play: Obs
 
     For the gradient of their sum use `total_log_likelihood`, whose memory does not grow with the number of agents.
     """
-    table, parts = mechanism.context_payoffs(play.contexts), _split(mechanism, play)
-    return torch.cat([_decisions(_payoffs_along(table, part), dynamics, part) for part in parts], -1)
+    table = mechanism.context_payoffs(play.contexts)
+    parts = _split(mechanism, dynamics, play)
+    return torch.cat([_decisions(_payoffs_along(table, part), its, part) for part, its in parts], -1)
 
 
 def total_log_likelihood(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay) -> Tensor:
@@ -164,11 +181,11 @@ def total_log_likelihood(mechanism: Mechanism, dynamics: Dynamics, play: Observe
     Many agents are taken some at a time: only the gradient with respect to the payoffs of contexts, [K, A], goes from
     one part to the next, and through the mechanism once in the end.
     """
-    parts = _split(mechanism, play)
+    parts = _split(mechanism, dynamics, play)
     if len(parts) == 1 or not torch.is_grad_enabled():
         return decision_log_likelihoods(mechanism, dynamics, play).sum()
     fitted = [parameter for parameter in dynamics.parameters() if parameter.requires_grad]
-    total: Tensor = _Streamed.apply(parts, dynamics, mechanism.context_payoffs(play.contexts), *fitted)
+    total: Tensor = _Streamed.apply(parts, mechanism.context_payoffs(play.contexts), *fitted)
     return total
 
 
@@ -176,9 +193,9 @@ class _Streamed(torch.autograd.Function):
     """Sum of the parts' decisions, the graph of each let go before that of the next is built."""
 
     @staticmethod
-    def forward(ctx: Any, parts: list[ObservedPlay], dynamics: Dynamics, table: Tensor, *fitted: Tensor) -> Tensor:
+    def forward(ctx: Any, parts: list[tuple[ObservedPlay, Dynamics]], table: Tensor, *fitted: Tensor) -> Tensor:
         total, of_table, *of_fitted = (torch.zeros_like(x) for x in (table.new_zeros(()), table, *fitted))
-        for part in parts:
+        for part, dynamics in parts:
             payoffs = _payoffs_along(table, part).requires_grad_()
             with torch.enable_grad():
                 value = _decisions(payoffs, dynamics, part).sum()
@@ -193,7 +210,7 @@ class _Streamed(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, *(gradient * saved for saved in ctx.saved_tensors)
+        return None, *(gradient * saved for saved in ctx.saved_tensors)
 
 
 def log_likelihood(mechanism: Mechanism, dynamics: Dynamics, traces: Traces) -> Tensor:
@@ -215,12 +232,12 @@ def nonfinite_place(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay
     """Where a NaN or infinity first arises along the play, in the user's labels; for error messages."""
     with torch.no_grad():
         table = mechanism.context_payoffs(play.contexts)
-        stages: dict[str, Callable[[Tensor, ObservedPlay], Tensor]] = {
-            "counterfactual payoffs": lambda payoffs, part: _zero_unless_known(payoffs, part).isfinite().all(-1),
-            "log-likelihood": lambda payoffs, part: _decisions(payoffs, dynamics, part).isfinite(),
+        stages: dict[str, Callable[[Tensor, Dynamics, ObservedPlay], Tensor]] = {
+            "counterfactual payoffs": lambda payoffs, _, part: _zero_unless_known(payoffs, part).isfinite().all(-1),
+            "log-likelihood": lambda payoffs, its, part: _decisions(payoffs, its, part).isfinite(),
         }
         for stage, finite in stages.items():
-            found = [finite(_payoffs_along(table, part), part) for part in _split(mechanism, play)]
+            found = [finite(_payoffs_along(table, part), its, part) for part, its in _split(mechanism, dynamics, play)]
             places = (~torch.cat(found, -1)).nonzero().tolist()
             if places:
                 episode, round_, agent = min(places, key=lambda place: place[1])

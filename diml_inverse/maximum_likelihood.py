@@ -34,6 +34,7 @@ class StructuredMLE:
         max_iterations: of L-BFGS.
         seed: for mechanisms whose start is drawn.
         device: where to compute.
+        tolerance: relative improvement of the mean log-likelihood at which to stop.
 
     Raises:
         ValueError: a mechanism without parameters, or a setting outside its range.
@@ -47,6 +48,7 @@ class StructuredMLE:
         max_iterations: int = 2000,
         seed: int = 0,
         device: str = "cpu",
+        tolerance: float = 1e-13,
     ) -> None:
         if not any(True for _ in mechanism.parameters()):
             raise ValueError(f"{type(mechanism).__name__} has no parameters to fit")
@@ -56,6 +58,7 @@ class StructuredMLE:
             raise ValueError(f"max_iterations must be at least 1, seed at least 0; got {max_iterations}, {seed}")
         self.mechanism, self.dynamics = mechanism, dynamics
         self.ridge, self.max_iterations, self.seed, self.device = ridge, max_iterations, seed, device
+        self.tolerance = tolerance
 
     def fit(self, traces: Traces) -> Estimate:
         """Fit to all of the traces.
@@ -64,7 +67,7 @@ class StructuredMLE:
             ValueError: mechanism and traces do not fit together.
             FloatingPointError: NaN or infinity, with the round and agent at which it arose.
         """
-        mechanism = copy.deepcopy(self.mechanism).double().to(self.device)
+        mechanism = copy.deepcopy(self.mechanism).double().to(self.device).requires_grad_(True)
         mechanism.reset_parameters(seeded_generator(self.seed, "fit"))
         dynamics = copy.deepcopy(self.dynamics).to(self.device)
         objective = _Objective(mechanism, dynamics, observe(mechanism, dynamics, traces), self.ridge)
@@ -74,12 +77,17 @@ class StructuredMLE:
             jac=True,
             method="L-BFGS-B",
             callback=objective.record,
-            options={"maxiter": self.max_iterations, "maxfun": 2 * self.max_iterations, "ftol": 1e-13, "gtol": 1e-8},
+            options={
+                "maxiter": self.max_iterations,
+                "maxfun": 2 * self.max_iterations,
+                "ftol": self.tolerance,
+                "gtol": 1e-8,
+            },
         )
         objective(result.x)
         return Estimate(
             mechanism.requires_grad_(False),
-            dynamics,
+            dynamics.requires_grad_(False),
             pd.DataFrame(objective.history),
             traces.agents,
             traces.action_labels,
@@ -126,8 +134,11 @@ class _Objective:
     """Mean negative log-likelihood plus ridge, and its gradient, as scipy wants them."""
 
     def __init__(self, mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay, ridge: float) -> None:
-        self.mechanism, self.dynamics, self.play, self.ridge = mechanism, dynamics, play, ridge
-        self.parameters = list(mechanism.parameters())
+        self.mechanism, self.dynamics, self.play = mechanism, dynamics, play
+        of_learners = [parameter for parameter in dynamics.parameters() if parameter.requires_grad]
+        self.parameters = [*mechanism.parameters(), *of_learners]
+        on_payoffs = [torch.full_like(parameter, ridge) for parameter in mechanism.parameters()]
+        self.ridge = parameters_to_vector([*on_payoffs, *map(torch.zeros_like, of_learners)])
         self.decisions = int(play.scored.sum())
         self.history: list[dict[str, float]] = []
         self.begun = time.perf_counter()
@@ -143,12 +154,12 @@ class _Objective:
         total = total_log_likelihood(self.mechanism, self.dynamics, self.play)
         loss = -total / self.decisions
         gradients = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
-        gradient = parameters_to_vector(gradients) + self.ridge / self.decisions * point
+        gradient = torch.cat([part.reshape(-1) for part in gradients]) + self.ridge * point / self.decisions
         if not (loss.isfinite() and gradient.isfinite().all()):
             place = nonfinite_place(self.mechanism, self.dynamics, self.play)
             raise FloatingPointError(f"iteration {len(self.history)}: NaN or infinity in {place}")
         self.value = float(loss.detach())
-        penalty = self.ridge / (2 * self.decisions) * float(point @ point)
+        penalty = float(point @ (self.ridge * point)) / (2 * self.decisions)
         return self.value + penalty, gradient.cpu().numpy()
 
     def record(self, _: NDArray[np.float64]) -> None:

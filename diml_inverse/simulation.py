@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,16 +46,16 @@ def simulate(
     generator = seeded_generator(seed, "simulated play")
     shape = (num_episodes, mechanism.num_agents, mechanism.num_actions)
     dtype = next((tensor.dtype for tensor in mechanism.parameters()), torch.float64)
-    attractions = torch.zeros(shape, dtype=dtype, device=mechanism.device)
+    memory = dynamics.start(torch.zeros(shape, dtype=dtype, device=mechanism.device))
     mask = mechanism.action_mask.to(mechanism.device)
     played = []
     with torch.no_grad():
         for round_ in range(num_rounds):
-            actions = draw_actions(dynamics.log_choice_probs(attractions, mask).exp(), generator)
+            actions = draw_actions(dynamics.log_choice_probs(dynamics.attractions_of(memory), mask).exp(), generator)
             payoffs = torch.where(mask, _payoffs(mechanism, actions), 0.0).to(dtype)
             if not payoffs.isfinite().all():
                 raise ValueError(f"round {round_}: the mechanism has no finite payoff for some deviation from the play")
-            attractions = dynamics.update(attractions, payoffs, actions)
+            memory = dynamics.update(memory, payoffs, actions)
             played.append(actions)
     labels = [range(count) for count in mechanism.action_counts] if action_labels is None else action_labels
     return Traces(torch.stack(played, 1).cpu().numpy(), agents=agents, action_labels=labels)
@@ -77,7 +78,8 @@ def scaled_learners(dynamics: Dynamics, **factors: float) -> Dynamics:
     if unknown := sorted(factors.keys() - config.keys()):
         raise ValueError(f"{type(dynamics).__name__} has no {unknown[0]!r} to change; it has {', '.join(config)}")
     device = next((tensor.device for tensor in dynamics.buffers()), torch.device("cpu"))
-    return type(dynamics)(**{**config, **{name: config[name] * factor for name, factor in factors.items()}}).to(device)
+    changed = {name: (np.array(config[name]) * factor).tolist() for name, factor in factors.items()}
+    return type(dynamics)(**{**config, **changed}).to(device).requires_grad_(False)
 
 
 def changed_learners(dynamics: Dynamics) -> Dynamics:

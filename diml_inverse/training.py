@@ -24,6 +24,9 @@ from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.likelihood import ObservedPlay, nonfinite_place, observe, total_log_likelihood
 
+LEARNERS = "learners/"  # before the names of learners' parameters in a state
+LEARNER_STEP_SIZE = 0.02  # of learners' parameters: logits and logarithms, which have some way to go
+
 
 class Training:
     """One member's fit under way. `settings` are those of `DIML`."""
@@ -43,9 +46,10 @@ class Training:
         self.mechanism.reset_parameters(seeded_generator(seed, "fit"))
         self.mechanism.to(device)
         self.dynamics = copy.deepcopy(dynamics).to(device)
-        self.optimizer = torch.optim.AdamW(
-            self.mechanism.parameters(), lr=settings["step_size"], weight_decay=settings["weight_decay"]
-        )
+        groups: list[dict[str, Any]] = [{"params": list(self.mechanism.parameters())}]
+        if learners := list(self.dynamics.parameters()):
+            groups.append({"params": learners, "lr": LEARNER_STEP_SIZE, "weight_decay": 0.0})
+        self.optimizer = torch.optim.AdamW(groups, lr=settings["step_size"], weight_decay=settings["weight_decay"])
         self.rng = np.random.default_rng(seed)
         self.training_episodes, self.training_play, self.validation_play = self._hold_out(seed)
         self.epoch, self.best_epoch, self.best_value = 0, 0, -math.inf
@@ -79,7 +83,13 @@ class Training:
         return observe(self.mechanism, self.dynamics, traces)
 
     def _state(self) -> dict[str, Tensor]:
-        return {name: tensor.detach().clone() for name, tensor in self.mechanism.state_dict().items()}
+        """Of the mechanism, and of the learners where they are fitted too."""
+        learners = {f"{LEARNERS}{name}": tensor for name, tensor in self.dynamics.named_parameters()}
+        tensors = {**self.mechanism.state_dict(), **learners}
+        return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+    def _set_state(self, state: dict[str, Tensor]) -> None:
+        _load(self.mechanism, self.dynamics, state)
 
     @property
     def finished(self) -> bool:
@@ -117,9 +127,8 @@ class Training:
         mean = self._mean_log_likelihood(play)
         self.optimizer.zero_grad()
         (-mean).backward()
-        finite = [
-            parameter.grad.isfinite().all() for parameter in self.mechanism.parameters() if parameter.grad is not None
-        ]
+        fitted = (*self.mechanism.parameters(), *self.dynamics.parameters())
+        finite = [parameter.grad.isfinite().all() for parameter in fitted if parameter.grad is not None]
         if not (mean.isfinite() and all(finite)):
             place = nonfinite_place(self.mechanism, self.dynamics, play)
             raise FloatingPointError(
@@ -133,11 +142,11 @@ class Training:
         """Log-likelihoods of the last epoch, for a progress bar."""
         return {name.split("_")[0]: round(self.history[-1][name], 4) for name in self.history[-1] if "log_" in name}
 
-    def best_mechanism(self) -> Mechanism:
-        """The mechanism in its best state so far, its parameters frozen."""
-        mechanism = copy.deepcopy(self.mechanism)
-        mechanism.load_state_dict(self.best_state)
-        return mechanism.requires_grad_(False)
+    def best(self) -> tuple[Mechanism, Dynamics]:
+        """Mechanism and dynamics in their best state so far, parameters frozen."""
+        mechanism, dynamics = copy.deepcopy(self.mechanism), copy.deepcopy(self.dynamics)
+        _load(mechanism, dynamics, self.best_state)
+        return mechanism.requires_grad_(False), dynamics.requires_grad_(False)
 
     def _fingerprint(self) -> str:
         """Identifies the fit by where it starts, its settings and its traces; epochs and members may be raised."""
@@ -188,7 +197,7 @@ class Training:
             setattr(self, name, numbers[name])
         self.rng.bit_generator.state = numbers["rng"]
         self.best_state = _below(tensors, "best.", self.best_state)
-        self.mechanism.load_state_dict(_below(tensors, "now.", self.best_state))
+        self._set_state(_below(tensors, "now.", self.best_state))
         self._restore_optimizer(tensors)
 
     def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
@@ -203,3 +212,12 @@ class Training:
 
 def _below(tensors: dict[str, Tensor], prefix: str, like: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensors[prefix + name].to(tensor.device) for name, tensor in like.items()}
+
+
+def _load(mechanism: Mechanism, dynamics: Dynamics, state: dict[str, Tensor]) -> None:
+    """Put a state back."""
+    mechanism.load_state_dict({name: tensor for name, tensor in state.items() if not name.startswith(LEARNERS)})
+    fitted = dict(dynamics.named_parameters())
+    with torch.no_grad():
+        for name, parameter in fitted.items():
+            parameter.copy_(state[LEARNERS + name])

@@ -54,7 +54,7 @@ def make_estimator(name: str, dynamics: Dynamics, traces: Traces, seed: int) -> 
 class LearnerParameters(NamedTuple):
     """values and sources (`given`, `file` or `assumed`) of learning_rate, precision and exploration."""
 
-    values: dict[str, float]
+    values: dict[str, Any]
     sources: dict[str, str]
 
     @property
@@ -72,7 +72,8 @@ def learner_parameters(given: Mapping[str, float | None], traces: Traces) -> Lea
     Raises:
         ValueError: a parameter outside its range.
     """
-    values, sources = {}, {}
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
     for source, known in (
         ("assumed", ASSUMED),
         ("file", logit_learners(traces) or {}),
@@ -84,9 +85,11 @@ def learner_parameters(given: Mapping[str, float | None], traces: Traces) -> Lea
     return LearnerParameters(values, sources)
 
 
-def logit_learners(traces: Traces) -> dict[str, float] | None:
-    """Parameters recorded with the play, if logit-Q learners with the same ones simulated all of it."""
+def logit_learners(traces: Traces) -> dict[str, Any] | None:
+    """Parameters recorded with the play, if logit-Q learners of full feedback, all alike, simulated all of it."""
     players: list[dict[str, Any]] = list(traces.metadata.get("learners", {}).values())
-    if not players or players[0].get("name") != "LogitQ" or any(player != players[0] for player in players):
+    if not players or any(player != players[0] for player in players):
+        return None
+    if players[0].get("name") != "LogitQ" or players[0].get("feedback", "full") != "full":
         return None
     return {name: float(players[0][name]) for name in ASSUMED}

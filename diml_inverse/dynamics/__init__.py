@@ -1,7 +1,9 @@
 """Surrogate dynamics: models of learning agents that the likelihood differentiates through."""
 
+from diml_inverse.dynamics.attraction import AttractionDynamics
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.check import check_dynamics
-from diml_inverse.dynamics.logit import LogitDynamics, logit_response
+from diml_inverse.dynamics.choice import logit_response
+from diml_inverse.dynamics.logit import LogitDynamics
 
-__all__ = ["Dynamics", "LogitDynamics", "check_dynamics", "logit_response"]
+__all__ = ["AttractionDynamics", "Dynamics", "LogitDynamics", "check_dynamics", "logit_response"]

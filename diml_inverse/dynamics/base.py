@@ -13,18 +13,35 @@ class Dynamics(nn.Module):
 
     Subclasses must define `update` (one round) and `log_choice_probs`; `attractions` is then right but slow, a
     loop over rounds. A faster `attractions` is compared with that loop by `diml_inverse.check_dynamics`.
-    Attractions start at zero.
+    What an agent remembers is its attractions, zero at the start, unless `start` and `attractions_of` say otherwise.
+
+    Parameters with `requires_grad` are fitted together with the mechanism by every estimator that climbs a likelihood.
+
+    Attributes:
+        uses_actions: whether an agent's own choices change what it learns. Only then does a choice that was not
+            observed leave later attractions unknown.
     """
 
-    def update(self, attractions: Tensor, payoffs: Tensor, actions: Tensor) -> Tensor:
-        """Attractions after one more round.
+    uses_actions: bool = True
+
+    def start(self, like: Tensor) -> Any:
+        """What is remembered before the first round. like: [*B, A], for its shape and dtype."""
+        return torch.zeros_like(like)
+
+    def update(self, memory: Any, payoffs: Tensor, actions: Tensor) -> Any:
+        """What is remembered after one more round.
 
         Args:
-            attractions: [*B, A], before the round.
+            memory: before the round; attractions [*B, A] unless the class keeps more.
             payoffs: [*B, A], counterfactual payoffs of the round.
             actions: int64 [*B], the actions chosen in it.
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(attractions, payoffs, actions)")
+
+    def attractions_of(self, memory: Any) -> Tensor:
+        """Attractions that the next choice rests on, [*B, A]."""
+        attractions: Tensor = memory
+        return attractions
 
     def log_choice_probs(self, attractions: Tensor, action_mask: Tensor | None = None) -> Tensor:
         """Log probability of each action, [*B, A] -> [*B, A]; -inf where `action_mask` (bool, broadcast) is False."""
@@ -34,6 +51,10 @@ class Dynamics(nn.Module):
         """Keyword arguments (JSON values) that build these dynamics again. For saving."""
         raise NotImplementedError(f"{type(self).__name__} must define config() to be saved")
 
+    def of_agents(self, agents: slice) -> Dynamics:
+        """The dynamics of some of the agents, where each has parameters of its own."""
+        return self
+
     def attractions(self, payoffs: Tensor, actions: Tensor) -> Tensor:
         """Attractions that each round's choice rests on. Called for some of the agents at a time when there are many.
 
@@ -42,17 +63,17 @@ class Dynamics(nn.Module):
             actions: int64 [E, T, N].
 
         Returns:
-            [E, T, N, A]; round t holds what rounds 0..t-1 have taught, so round 0 holds zeros.
+            [E, T, N, A]; round t holds what rounds 0..t-1 have taught.
         """
         return self.unrolled_attractions(payoffs, actions)
 
     def unrolled_attractions(self, payoffs: Tensor, actions: Tensor) -> Tensor:
         """`attractions` by its definition, round by round."""
-        current = torch.zeros_like(payoffs[:, 0])
+        memory = self.start(payoffs[:, 0])
         path = []
         for round_ in range(payoffs.shape[1]):
-            path.append(current)
-            current = self.update(current, payoffs[:, round_], actions[:, round_])
+            path.append(self.attractions_of(memory))
+            memory = self.update(memory, payoffs[:, round_], actions[:, round_])
         return torch.stack(path, 1)
 
     def chosen_log_probs(self, attractions: Tensor, actions: Tensor, action_mask: Tensor | None = None) -> Tensor:

@@ -1,66 +1,16 @@
 """Each learner against a slow, obvious definition, and what all of them share."""
 
 import math
-import random
 
 import numpy as np
 import pytest
+from histories import LEARNERS, greedy, probs_after, rounds, softmax
 from hypothesis import given
 from hypothesis import strategies as st
 
 import agents
-from agents import EpsilonGreedy, Feedback, Hedge, LogitQ, QLearning, Uniform, draw_actions
+from agents import EpsilonGreedy, Feedback, Hedge, LogitQ, QLearning, draw_actions
 from agents.choice_rules import logit_response
-
-LEARNERS = [
-    LogitQ(),
-    Hedge(),
-    EpsilonGreedy(),
-    EpsilonGreedy(learning_rate=0.3),
-    QLearning(),
-    QLearning(discount=0.9, uses_observation=True),
-    Uniform(),
-]
-
-
-def softmax(values):
-    weights = [math.exp(value - max(values)) for value in values]
-    return [weight / sum(weights) for weight in weights]
-
-
-def greedy(values, exploration):
-    best = [value == max(values) for value in values]
-    return [(1 - exploration) * b / sum(best) + exploration / len(values) for b in best]
-
-
-def rounds(num_rounds, num_actions, seed=0, num_observations=3):
-    """Random rounds of one agent: (action, counterfactual payoffs, observation, next observation)."""
-    draw = random.Random(seed)
-    seen = [draw.randrange(num_observations) for _ in range(num_rounds + 1)]
-    payoffs = [[draw.gauss(0, 1) for _ in range(num_actions)] for _ in range(num_rounds)]
-    actions = [draw.randrange(num_actions) for _ in range(num_rounds)]
-    return list(zip(actions, payoffs, seen, seen[1:], strict=False))
-
-
-def probs_after(learner, history, num_actions, batch=()):
-    """Choice probabilities [A] before each round and after the last, from the learner's own methods."""
-
-    def shaped(value, dtype=float):
-        return np.broadcast_to(np.array(value, dtype), (*batch, *np.shape(value)))
-
-    state, seen, result = learner.start(batch, num_actions), history[0][2], []
-    for action, payoffs, before, after in history:
-        result.append(learner.choice_probs(state, shaped([before], np.float32)))
-        told = Feedback(
-            shaped(action, int),
-            shaped(payoffs[action]),
-            shaped(payoffs) if learner.feedback == "full" else None,
-            shaped([before], np.float32) if learner.uses_observation else None,
-            shaped([after], np.float32) if learner.uses_observation else None,
-        )
-        state, seen = learner.update(state, told), after
-    result.append(learner.choice_probs(state, shaped([seen], np.float32)))
-    return np.array(result)
 
 
 def test_logit_q_is_the_papers_recursion():
@@ -78,6 +28,14 @@ def test_hedge_weighs_actions_by_what_each_would_have_earned_in_all():
         totals = [total + u for total, u in zip(totals, payoffs, strict=True)]
         expected.append(softmax([0.3 * total for total in totals]))
     np.testing.assert_allclose(probs_after(Hedge(), history, 4), expected, rtol=1e-12)
+
+
+def test_logit_q_from_own_payoffs_moves_the_action_taken_alone():
+    history, attractions, expected = rounds(40, 5), [0.0] * 5, [[0.2] * 5]
+    for action, payoffs, _, _ in history:
+        attractions[action] = 0.75 * attractions[action] + 0.25 * payoffs[action]
+        expected.append([0.94 * p + 0.06 / 5 for p in softmax([3 * a for a in attractions])])
+    np.testing.assert_allclose(probs_after(LogitQ(feedback="own"), history, 5), expected, rtol=1e-12)
 
 
 def test_epsilon_greedy_takes_the_best_average():
@@ -176,6 +134,7 @@ def test_logit_response_does_not_overflow(scale):
         (lambda: Hedge(precision=-1), "Hedge: precision"),
         (lambda: EpsilonGreedy(exploration=1), "EpsilonGreedy: exploration"),
         (lambda: EpsilonGreedy(learning_rate=2), "EpsilonGreedy: learning_rate"),
+        (lambda: LogitQ(feedback="none"), "LogitQ: feedback must be 'full' or 'own'; got 'none'"),
         (lambda: QLearning(discount=1), r"QLearning: discount must be in \[0, 1\); got 1"),
     ],
 )

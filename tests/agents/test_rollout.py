@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from histories import LEARNERS as BUILT_IN
 
 import agents
 import diml_envs
-from agents import EpsilonGreedy, Feedback, Hedge, Learner, LogitQ, QLearning, Uniform
+from agents import EpsilonGreedy, Feedback, Learner, LogitQ, QLearning, Uniform
 from diml_envs import RepeatedGameEnv, Traces
 from diml_envs.mechanisms import TabularMechanism
 
@@ -46,16 +47,7 @@ def congestion(**settings):
 
 
 MIXED = {"agent_0": LogitQ(), "agent_1": QLearning(uses_observation=True), "agent_2": GaussianThompson()}
-LEARNERS = [
-    LogitQ(),
-    Hedge(),
-    EpsilonGreedy(),
-    EpsilonGreedy(learning_rate=0.2),
-    QLearning(),
-    QLearning(discount=0.9, uses_observation=True),
-    Uniform(),
-    GaussianThompson(),
-]
+LEARNERS = [*BUILT_IN, GaussianThompson()]
 
 
 def assert_same_both_ways(env, learners, **arguments):
@@ -80,6 +72,14 @@ def test_identical_for_mixed_populations_and_unequal_action_counts(observation, 
     assert_same_both_ways(env, MIXED, num_episodes=7, learn=learn)
     shared = LogitQ()  # by agents that do not sit side by side
     assert_same_both_ways(env, {"agent_0": shared, "agent_1": EpsilonGreedy(), "agent_2": shared}, num_episodes=7)
+
+
+@pytest.mark.parametrize("first", range(0, len(LEARNERS), 4))
+def test_identical_where_every_agent_learns_in_its_own_way(first):
+    env = diml_envs.congestion_v0.parallel_env(num_agents=6, max_cycles=12, payoff_noise=0.3)
+    kinds = [LEARNERS[(first + i) % len(LEARNERS)] for i in range(4)]
+    learners = [kinds[0], LogitQ(0.1), *kinds[1:], kinds[0]]  # one of them in two places, and one with two parameters
+    assert_same_both_ways(env, dict(zip(env.possible_agents, learners, strict=True)), num_episodes=5)
 
 
 @pytest.mark.parametrize("game", ["neural", "public_goods", "auction", "matrix"])
@@ -157,12 +157,13 @@ def test_the_record_says_who_played_what_and_nothing_of_payoffs(tmp_path):
     assert traces.action_labels == ((0, 1), (0, 1, 2))
     metadata = json.loads(json.dumps(traces.metadata))
     assert metadata.pop("versions").keys() == {"diml", "numpy", "torch", "pettingzoo"}
+    defaults = {"learning_rate": 0.25, "exploration": 0.06, "feedback": "full"}
     settings = {"max_cycles": 4, "feedback": "full", "observation": "last_profile", "payoff_noise": 0.0}
     assert metadata == {
         "env": "diml/matrix_v0",
         "env_kwargs": {"game": None, **settings},
         "learners": {
-            "agent_0": {"name": "LogitQ", "learning_rate": 0.25, "precision": 2.0, "exploration": 0.06},
+            "agent_0": {"name": "LogitQ", "precision": 2.0, **defaults},
             "agent_1": {"name": "EpsilonGreedy", "exploration": 0.1, "learning_rate": None},
         },
         "seed": 9,

@@ -1,0 +1,116 @@
+"""`DynamicsComparison`: how the agents learn, chosen by the likelihood of held-out episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from diml_envs.traces import Traces
+from diml_inverse.dynamics.attraction import AttractionDynamics
+from diml_inverse.dynamics.base import Dynamics
+from diml_inverse.dynamics.members import default_members
+from diml_inverse.estimate import Estimate
+from diml_inverse.held_out import HeldOut, folds, score, together
+
+
+class FitsMechanism(Protocol):
+    """An estimator of mechanisms, such as `StructuredMLE` and `DIML`."""
+
+    def fit(self, traces: Traces) -> Estimate: ...
+
+
+EstimatorUnder = Callable[[Dynamics], FitsMechanism]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    member: str
+    dynamics: Dynamics
+    held_out: HeldOut
+
+    @property
+    def fitted(self) -> int:
+        """Learners' parameters that are fitted."""
+        return sum(parameter.numel() for parameter in self.dynamics.parameters())
+
+
+class DynamicsComparison:
+    """Fit the mechanism under each model of learning to part of the episodes, score the rest, refit under the best:
+    the simplest within a standard error of the highest likelihood.
+
+    `info["learners"]` of the estimate has a row for each: `member`, `fitted` (how many parameters),
+    `held_out_log_likelihood` (mean nats per decision), `standard_error` (over episodes, of the difference to the
+    highest), `chosen`. `info["learner_parameters"]` has the chosen one's values, `info["at_edge"]` those the data
+    push to an end of their range.
+
+    Built-in members have precision 1: play shows precision and payoffs only as a product, so payoffs come out in
+    logits, and only their signs and ratios mean something.
+
+    Args:
+        estimator: what fits the mechanism under given dynamics, `lambda dynamics: StructuredMLE(form, dynamics)` say.
+        members: models of learning by name; default: `default_members` for the length of the episodes.
+        trial: a cheaper estimator for the comparison; default: the same.
+        seed: of what is held out.
+    """
+
+    def __init__(
+        self,
+        estimator: EstimatorUnder,
+        members: Mapping[str, Dynamics] | None = None,
+        trial: EstimatorUnder | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.estimator, self.members, self.seed = estimator, members, seed
+        self.trial = trial or estimator
+
+    def fit(self, traces: Traces) -> Estimate:
+        """Compare, choose, refit to all episodes.
+
+        Raises:
+            ValueError: fewer than two episodes of two rounds or more.
+        """
+        members = default_members(int(traces.lengths.max())) if self.members is None else self.members
+        parts = folds(traces, self.seed)
+        trials = [
+            _Trial(name, dynamics, together([score(self.trial(dynamics).fit(train), test) for train, test in parts]))
+            for name, dynamics in members.items()
+        ]
+        best = _simplest_of_the_best(trials)
+        estimate = self.estimator(best.dynamics).fit(traces)
+        rows = [_row(trial, trials, trial is best) for trial in trials]
+        return replace(estimate, info={**estimate.info, "learners": rows, **described(estimate.dynamics)})
+
+
+def described(dynamics: Dynamics) -> dict[str, Any]:
+    """Values of the learners' parameters, and which of the fitted ones lie at an end of their range."""
+    if not isinstance(dynamics, AttractionDynamics):
+        return {"learner_parameters": dynamics.config()}
+    learner = dynamics.learner
+    return {"learner_parameters": dynamics.config(), "at_edge": learner.at_edge()}
+
+
+def _highest(trials: Sequence[_Trial]) -> _Trial:
+    return max(trials, key=lambda trial: trial.held_out.mean)
+
+
+def _simplest_of_the_best(trials: Sequence[_Trial]) -> _Trial:
+    """Fewest fitted parameters within a standard error of the highest (Breiman et al. 1984), higher first."""
+    highest = _highest(trials)
+    near = [
+        trial
+        for trial in trials
+        if trial is highest
+        or highest.held_out.mean - trial.held_out.mean <= trial.held_out.standard_error_to(highest.held_out)
+    ]
+    return min(near, key=lambda trial: (trial.fitted, -trial.held_out.mean))
+
+
+def _row(trial: _Trial, trials: Sequence[_Trial], chosen: bool) -> dict[str, Any]:
+    return {
+        "member": trial.member,
+        "fitted": trial.fitted,
+        "held_out_log_likelihood": trial.held_out.mean,
+        "standard_error": trial.held_out.standard_error_to(_highest(trials).held_out),
+        "chosen": chosen,
+    }

@@ -1,0 +1,70 @@
+"""Comparing estimates by the likelihood of episodes they were not fitted to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from diml_envs.traces import Traces
+from diml_inverse.estimate import Estimate
+from diml_inverse.likelihood import decision_log_likelihoods, observe
+
+NUM_FOLDS = 3
+MANY_DECISIONS = 20_000  # from here on one held-out fold will do; with fewer, all are held out in turn
+
+Fold = tuple[Traces, Traces]  # trained on, held out
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Log-likelihood (nats) and number of the scored decisions of each held-out episode, both [E]."""
+
+    totals: NDArray[np.float64]
+    decisions: NDArray[np.int64]
+
+    @property
+    def mean(self) -> float:
+        """Nats per decision."""
+        return float(self.totals.sum() / self.decisions.sum())
+
+    def standard_error_to(self, other: HeldOut) -> float:
+        """Of the difference in mean to another's of the same episodes, over episodes; NaN for a single one."""
+        difference = (self.totals - other.totals) / self.decisions.mean()
+        count = len(difference)
+        return float(difference.std(ddof=1) / math.sqrt(count)) if count > 1 else math.nan
+
+
+def folds(traces: Traces, seed: int) -> list[Fold]:
+    """Episodes to fit to and episodes held out, the same for all that are compared.
+
+    Raises:
+        ValueError: fewer than two episodes of two rounds or more.
+    """
+    telling = traces[traces.lengths > 1] if (traces.lengths > 1).any() else traces  # the others score nothing
+    count = len(telling)
+    if count < 2:
+        raise ValueError(
+            "models are compared on held-out episodes: at least two of two rounds or more are needed, "
+            f"{count} given; name the model instead of comparing"
+        )
+    parts = np.array_split(np.random.default_rng(seed).permutation(count), min(NUM_FOLDS, count))
+    used = parts[:1] if int(telling.observed[:, 1:].sum()) >= MANY_DECISIONS else parts
+    return [(telling[np.setdiff1d(np.arange(count), part)], telling[np.sort(part)]) for part in used]
+
+
+def score(estimate: Estimate, traces: Traces) -> HeldOut:
+    """How an estimate does on episodes it was not fitted to."""
+    play = observe(estimate.mechanism, estimate.dynamics, traces)
+    with torch.no_grad():
+        values = decision_log_likelihoods(estimate.mechanism, estimate.dynamics, play)
+    return HeldOut(values.sum((1, 2)).double().cpu().numpy(), play.scored.sum((1, 2)).cpu().numpy())
+
+
+def together(parts: list[HeldOut]) -> HeldOut:
+    """All folds' episodes."""
+    totals = np.concatenate([part.totals for part in parts])
+    return HeldOut(totals, np.concatenate([part.decisions for part in parts]))
