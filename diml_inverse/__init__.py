@@ -2,19 +2,23 @@
 
 from diml_inverse import baselines, identification, metrics, structure
 from diml_inverse.diml import DIML
-from diml_inverse.dynamics import Dynamics, LogitDynamics, check_dynamics
+from diml_inverse.dynamics import AttractionDynamics, Dynamics, LogitDynamics, check_dynamics
+from diml_inverse.dynamics_comparison import DynamicsComparison
 from diml_inverse.estimate import Estimate
 from diml_inverse.estimator import Estimator, Predictor
 from diml_inverse.likelihood import log_likelihood
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
 from diml_inverse.simulation import simulate
-from diml_inverse.structure import InteractionEvidence
+from diml_inverse.structure import FamilyComparison, InteractionEvidence
 
 __all__ = [
     "DIML",
+    "AttractionDynamics",
     "Dynamics",
+    "DynamicsComparison",
     "Estimate",
     "Estimator",
+    "FamilyComparison",
     "InteractionEvidence",
     "LogitDynamics",
     "Predictor",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+import torch
 from tqdm.auto import tqdm
 
 from diml_envs.mechanisms.base import Mechanism
@@ -16,11 +17,7 @@ from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.logit import LogitDynamics
 from diml_inverse.estimate import Estimate
-from diml_inverse.structure.families import compare_families, default_families
-from diml_inverse.structure.interactions import InteractionEvidence, fits
 from diml_inverse.training import Training
-
-TRIAL_PATIENCE, TRIAL_EPOCHS = 20, 300  # enough to rank families
 
 
 class DIML:
@@ -117,10 +114,10 @@ class DIML:
         total = self.members * self.max_epochs
         with tqdm(total=total, disable=not self.progress, unit="epoch") as bar:
             trainings = [self._train(traces, member, bar) for member in range(self.members)]
-        mechanisms = [training.best_mechanism() for training in trainings]
+        mechanisms, dynamics = zip(*(training.best() for training in trainings), strict=True)
         return Estimate(
             mechanisms[0] if self.members == 1 else EnsembleMechanism(mechanisms),
-            copy.deepcopy(self.dynamics).to(self.device),
+            _mean(dynamics),
             pd.concat([pd.DataFrame(t.history).assign(member=m) for m, t in enumerate(trainings)], ignore_index=True),
             traces.agents,
             traces.action_labels,
@@ -133,27 +130,16 @@ class DIML:
         )
 
     def _fit_auto(self, traces: Traces) -> Estimate:
-        if isinstance(self.dynamics, LogitDynamics) and fits(traces):
-            estimate = InteractionEvidence(self.dynamics).fit(traces)
-            route: dict[str, Any] = {"route": "interactions by evidence: a small game"}
-        else:
-            families = default_families()
-            rows = compare_families(families, self._fit_one, self.dynamics, traces, self.seed)
-            chosen = next(row["family"] for row in rows if row["chosen"])
-            candidate = next(family.build(traces) for family in families if family.name == chosen)
-            assert candidate is not None
-            whole = copy.copy(self)
-            whole.mechanism = candidate
-            estimate = whole.fit(traces)
-            route = {"route": "families by held-out likelihood: a large game", "families": rows}
-        return replace(estimate, info={**estimate.info, "estimator": type(self).__name__, **route})
+        from diml_inverse.structure import FamilyComparison, InteractionEvidence  # which fits networks by this class
+        from diml_inverse.structure.interactions import fits
 
-    def _fit_one(self, candidate: Mechanism, traces: Traces) -> Mechanism:
-        trial = copy.copy(self)
-        trial.mechanism, trial.members, trial.checkpoint = candidate, 1, None
-        trial.patience = min(self.patience, TRIAL_PATIENCE)
-        trial.max_epochs = min(self.max_epochs, TRIAL_EPOCHS)
-        return trial.fit(traces).mechanism
+        if isinstance(self.dynamics, LogitDynamics) and fits(traces):
+            estimate, route = InteractionEvidence(self.dynamics).fit(traces), "interactions by evidence: a small game"
+        else:
+            settings = {name: getattr(self, name) for name in ("device", "progress", "checkpoint", "checkpoint_every")}
+            comparison = FamilyComparison(self.dynamics, network_settings={**self.settings(), **settings})
+            estimate, route = comparison.fit(traces), "families by held-out likelihood: a large game"
+        return replace(estimate, info={**estimate.info, "estimator": type(self).__name__, "route": route})
 
     def _train(self, traces: Traces, member: int, bar: tqdm[Any]) -> Training:
         assert not isinstance(self.mechanism, str)
@@ -184,3 +170,10 @@ class DIML:
             "members": self.members,
             "seed": self.seed,
         }
+
+
+def _mean(members: Sequence[Dynamics]) -> Dynamics:
+    """The first of the members' dynamics, with the mean of their fitted parameters on the scales they are fitted on."""
+    for fitted in zip(*(dynamics.parameters() for dynamics in members), strict=True):
+        fitted[0].copy_(torch.stack(fitted).mean(0))
+    return members[0]

@@ -19,6 +19,7 @@ from diml_envs.mechanisms import (
     Mechanism,
     NeuralMechanism,
     OwnLoadMechanism,
+    OwnLoadTableMechanism,
     PairwiseMechanism,
     PublicGoodsMechanism,
     TabularMechanism,
@@ -36,8 +37,8 @@ def _anonymous_with_outputs() -> Mechanism:
     return AnonymousMechanism(4, 3, hidden=(16,), own_action="output", seed=1)
 
 
-def _pairwise() -> Mechanism:
-    mechanism = PairwiseMechanism(4, 3)
+def _drawn(mechanism: Mechanism) -> Mechanism:
+    """Tables that start at zero, filled."""
     generator = torch.Generator().manual_seed(0)
     for parameter in mechanism.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator)
@@ -58,8 +59,9 @@ EXAMPLES: dict[str, Callable[[], Mechanism]] = {
     "anonymous with inputs": lambda: AnonymousMechanism.random(5, 3),
     "anonymous with outputs": _anonymous_with_outputs,
     "own load": lambda: OwnLoadMechanism(4, 3, embedding_dim=3, hidden=(16,), seed=1),
+    "own load table": lambda: _drawn(OwnLoadTableMechanism(4, 3)),
     "aggregative": lambda: AggregativeMechanism(4, [0.5, 3.0, 1.0], hidden=(16,), seed=1),
-    "pairwise": _pairwise,
+    "pairwise": lambda: _drawn(PairwiseMechanism(4, 3)),
     "auction": lambda: AuctionMechanism.random(4, 5),
     "callable": lambda: CallableMechanism(_plain_function, [3, 2]),
     "ensemble": lambda: EnsembleMechanism([NeuralMechanism(2, [2, 3], seed=seed) for seed in (1, 2, 3)]),

@@ -10,6 +10,7 @@ from diml_envs.mechanisms.congestion import CongestionMechanism
 from diml_envs.mechanisms.ensemble import EnsembleMechanism
 from diml_envs.mechanisms.neural import NeuralMechanism
 from diml_envs.mechanisms.own_load import OwnLoadMechanism
+from diml_envs.mechanisms.own_load_table import OwnLoadTableMechanism
 from diml_envs.mechanisms.pairwise import PairwiseMechanism
 from diml_envs.mechanisms.public_goods import PublicGoodsMechanism
 from diml_envs.mechanisms.symmetric import SymmetricMechanism
@@ -27,6 +28,7 @@ __all__ = [
     "Mechanism",
     "NeuralMechanism",
     "OwnLoadMechanism",
+    "OwnLoadTableMechanism",
     "PairwiseMechanism",
     "PublicGoodsMechanism",
     "SymmetricMechanism",

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from diml_envs.mechanisms.base import MISSING, Contexts
 from diml_envs.mechanisms.initialisation import (
     draw_default,
     multilayer_perceptron,
@@ -50,12 +51,21 @@ class AggregativeMechanism(SymmetricMechanism):
         """Hidden layers drawn, all payoffs zero."""
         start_from_no_differences(self.network, generator)
 
-    def payoffs_given_counts(self, others: Tensor) -> Tensor:
+    def contexts(self, actions: Tensor) -> Contexts:
+        """Inputs: the distinct totals of the others' levels, [K]; many counts of actions come to the same."""
+        contexts = super().contexts(actions)
+        totals, place = torch.unique(contexts.inputs[0].double() @ self.levels.double(), return_inverse=True)
+        rows = place[contexts.index.clamp(min=0)] if len(place) else contexts.index
+        return Contexts(torch.where(contexts.index == MISSING, MISSING, rows), (totals,))
+
+    def context_payoffs(self, contexts: Contexts) -> Tensor:
         first = self.network[0]
         assert isinstance(first, nn.Linear)
-        spread = (self.levels.amax() - self.levels.amin()).clamp(min=1e-12)
-        unit = (2 * (self.levels - self.levels.amin()) / spread - 1).to(first.weight.dtype)  # [-1, 1]
-        mean = others.to(unit.dtype) @ unit / max(self.num_agents - 1, 1)
-        inputs = torch.stack([unit.expand(others.shape), mean[:, None].expand(others.shape)], -1)
+        others, levels = self.num_agents - 1, self.levels.double()
+        spread = (levels.amax() - levels.amin()).clamp(min=1e-12)
+        unit = 2 * (levels - levels.amin()) / spread - 1  # [-1, 1]
+        mean = 2 * (contexts.inputs[0] / max(others, 1) - levels.amin()) / spread - 1 if others else contexts.inputs[0]
+        shape = (len(mean), self.num_actions)
+        inputs = torch.stack([unit.expand(shape), mean[:, None].expand(shape)], -1).to(first.weight.dtype)
         payoffs: Tensor = self.network(inputs)
         return payoffs.squeeze(-1)

@@ -8,13 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from diml_envs.mechanisms.base import Contexts
 from diml_envs.mechanisms.initialisation import (
     draw_default,
     multilayer_perceptron,
     seeded_generator,
     start_from_no_differences,
 )
-from diml_envs.mechanisms.symmetric import SymmetricMechanism
+from diml_envs.mechanisms.symmetric import SymmetricMechanism, distinct_numbers
 
 
 class OwnLoadMechanism(SymmetricMechanism):
@@ -55,11 +56,17 @@ class OwnLoadMechanism(SymmetricMechanism):
         draw_default(self.embedding, generator)
         start_from_no_differences(self.network, generator)
 
-    def payoffs_given_counts(self, others: Tensor) -> Tensor:
-        # Contexts with equal counts differ in other resources only: each (resource, load) is evaluated once.
-        loads = torch.arange(1, self.num_agents + 1, device=others.device)
-        share = (2 * loads / self.num_agents - 1).to(self.embedding.weight)
-        resource = self.embedding.weight[:, None].expand(-1, self.num_agents, -1)
-        inputs = torch.cat([resource, share[None, :, None].expand(self.num_actions, -1, 1)], -1)
-        table: Tensor = self.network(inputs).squeeze(-1)  # [A, N]
-        return table[torch.arange(self.num_actions, device=others.device), others]
+    def contexts(self, actions: Tensor) -> Contexts:
+        """Inputs: the distinct pairs (resource, load) as numbers [C], and which a deviation leads to [K, A]."""
+        contexts = super().contexts(actions)
+        others = contexts.inputs[0]
+        own = torch.arange(self.num_actions, device=actions.device)
+        cells, place = distinct_numbers(own * self.num_agents + others, self.num_actions * self.num_agents)
+        return Contexts(contexts.index, (cells, place))
+
+    def context_payoffs(self, contexts: Contexts) -> Tensor:
+        cells, place = contexts.inputs
+        share = 2 * (cells % self.num_agents + 1) / self.num_agents - 1
+        resource = self.embedding(cells // self.num_agents)
+        payoffs: Tensor = self.network(torch.cat([resource, share[:, None].to(resource)], -1))
+        return payoffs.expand(-1, self.num_actions).gather(0, place)

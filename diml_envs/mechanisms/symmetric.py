@@ -11,7 +11,7 @@ from diml_envs.mechanisms.base import MISSING, Contexts, Mechanism, distinct_row
 class SymmetricMechanism(Mechanism):
     """One payoff function for all agents, of the own action and the counts of the others' actions.
 
-    Subclasses must define `payoffs_given_counts`. Its cost does not grow with the number of agents: only the
+    Subclasses must define `payoffs_given_counts`. The cost of a fit does not grow with the number of agents: only the
     distinct pairs (counts of a profile, own action) are evaluated, at most A for each profile.
 
     Args:
@@ -37,7 +37,7 @@ class SymmetricMechanism(Mechanism):
         # One slot for each own action and a last one for an own action that was not observed.
         own = torch.where(missing, self.num_actions, flat)
         slots = self.num_actions + 1
-        pairs, index = _distinct_numbers(row[:, None] * slots + own, distinct.shape[0] * slots)
+        pairs, index = distinct_numbers(row[:, None] * slots + own, distinct.shape[0] * slots)
         own_of_pair = pairs % slots
         others = distinct[pairs // slots]
         others = others - torch.nn.functional.one_hot(own_of_pair, slots)[:, : self.num_actions]
@@ -54,7 +54,7 @@ def _count_rows(actions: Tensor, counted: Tensor, num_actions: int) -> Tensor:
     return counts.scatter_add_(1, actions, counted.long())
 
 
-def _distinct_numbers(numbers: Tensor, bound: int) -> tuple[Tensor, Tensor]:
+def distinct_numbers(numbers: Tensor, bound: int) -> tuple[Tensor, Tensor]:
     """Those of 0..bound-1 that occur, ascending, and for each number its place among them; no sorting."""
     occurs = torch.zeros(bound, dtype=torch.bool, device=numbers.device)
     occurs[numbers.flatten()] = True

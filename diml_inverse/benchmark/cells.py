@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import platform
 import resource
 import signal
 import sys
@@ -21,20 +22,27 @@ import torch
 from tqdm import tqdm
 
 from diml_envs.atomic import atomic_write
+from diml_inverse.benchmark.differences import save_differences
 from diml_inverse.benchmark.estimators import ESTIMATORS
 from diml_inverse.benchmark.scores import Score, bound, scores
 from diml_inverse.benchmark.tasks import Task
+from diml_inverse.versions import versions
 
 
 class Cell(NamedTuple):
-    """One fit of the suite."""
+    """One fit of a suite.
+
+    command: what does this cell and no other, for its record.
+    """
 
     task: Task
     estimator: str
     seed: int
+    suite: str = ""
+    command: str = ""
 
     def path(self, results: Path, kind: str, ending: str) -> Path:
-        """Where its file of a kind (`cells`, `curves`, `logs`) belongs."""
+        """Where its file of a kind (`cells`, `curves`, `differences`, `logs`) belongs."""
         return results / kind / self.task.name / self.estimator / f"{self.seed}{ending}"
 
 
@@ -50,6 +58,8 @@ class Record:
         seconds: of the whole cell: play, fit and scores.
         peak_memory_mb: of the cell's process.
         info: what the estimator says of its fit.
+        suite, command: where the cell belongs, and what does it alone; empty where that is not known.
+        versions: of Python and the packages that computed it.
     """
 
     task: str
@@ -61,6 +71,9 @@ class Record:
     seconds: float = math.nan
     peak_memory_mb: float = math.nan
     info: dict[str, Any] = field(default_factory=dict)
+    suite: str = ""
+    command: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -70,7 +83,7 @@ class Record:
     @classmethod
     def empty(cls, cell: Cell, metric: str, note: str) -> Record:
         """Of a cell that was `skipped` or ended in an `error`."""
-        return cls(*_names(cell), cell.task.settings(), [Score(metric, math.nan)], note)
+        return cls(*_names(cell), cell.task.settings(), [Score(metric, math.nan)], note, **_origin(cell))
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
@@ -119,7 +132,7 @@ def run_cell(cell: Cell, results: Path) -> None:
 
 
 def _measured(cell: Cell, results: Path) -> Record:
-    task, name, seed = cell
+    task, name, seed = cell.task, cell.estimator, cell.seed
     play = task.play(seed)
     estimator = ESTIMATORS[name](task, seed)
     begun = time.perf_counter()
@@ -132,12 +145,18 @@ def _measured(cell: Cell, results: Path) -> Record:
     curve.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(curve) as temporary:
         result.history.to_csv(temporary, index=False)
+    save_differences(cell.path(results, "differences", ".csv"), result, play, seed)
     info = dict(getattr(result, "info", {}))
-    return Record(*_names(cell), task.settings(), found, info=info)
+    return Record(*_names(cell), task.settings(), found, info=info, **_origin(cell))
 
 
 def _names(cell: Cell) -> tuple[str, str, int]:
     return cell.task.name, cell.estimator, cell.seed
+
+
+def _origin(cell: Cell) -> dict[str, Any]:
+    made_by = {"python": platform.python_version(), **versions()}
+    return {"suite": cell.suite, "command": cell.command, "versions": made_by}
 
 
 def _peak_memory_mb() -> float:

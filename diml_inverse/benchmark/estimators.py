@@ -16,6 +16,7 @@ from diml_inverse.benchmark.tasks import Task
 from diml_inverse.diml import DIML
 from diml_inverse.dynamics import LogitDynamics
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
+from diml_inverse.structure import FamilyComparison
 
 FEW_AGENTS = 8  # the paper trains longer and in smaller batches in its large games
 
@@ -39,6 +40,10 @@ class Fits(Protocol):
 
 def _auto(task: Task, seed: int) -> Fits:
     return DIML("auto", LogitDynamics(**task.learners), seed=seed)
+
+
+def _families(task: Task, seed: int) -> Fits:
+    return FamilyComparison(LogitDynamics(**task.learners), seed=seed)
 
 
 def _neural(task: Task, seed: int) -> DIML:
@@ -85,6 +90,7 @@ def _published(task: Task, seed: int, window: int | None = 50, early_stopping: b
 
 ESTIMATORS: dict[str, Callable[[Task, int], Fits]] = {
     "auto": _auto,
+    "families": _families,
     "neural": _neural,
     "tabular": _tabular,
     "structured": _structured,
@@ -96,11 +102,13 @@ ESTIMATORS: dict[str, Callable[[Task, int], Fits]] = {
     "published_early": lambda task, seed: _published(task, seed, window=None, early_stopping=True),
     "single": _single,
 }
-MAIN = ("auto", "neural", "tabular", "structured", "wrong_learner", "cloning", "equilibrium")
+MAIN = ("auto", "families", "neural", "tabular", "structured", "wrong_learner", "cloning", "equilibrium")
 ABLATION = ("published", "published_exact", "published_early", "single", "neural", "auto")  # one step at a time
 
 ABOUT = {
-    "auto": "`DIML` with the structure learned from the data",
+    "auto": "`DIML` with the structure learned from the data: kinds of interaction by evidence in small games, as "
+    "`families` in large ones",
+    "families": "families of mechanisms compared by held-out likelihood, the best refitted to all training episodes",
     "neural": "`DIML` with a network and no structure: the mean of five fits, each stopped early, from no differences",
     "tabular": "a free payoff for every profile and agent, maximum likelihood",
     "structured": "the correct parametric form, maximum likelihood (E3: with a ridge, for the network in it)",
@@ -119,6 +127,8 @@ def why_not(estimator: str, task: Task) -> str | None:
     if estimator == "structured" and task.formula is None:
         return "the task has no parametric form"
     counts = task.action_counts
+    if estimator == "families" and len(counts) > FEW_AGENTS:
+        return "what `auto` does in a large game"
     if estimator == "tabular" and (entries := math.prod(counts) * len(counts)) > LARGEST_TABLE:
         # As text: more than a float holds.
         return f"a table of about 10^{len(str(entries)) - 1} free payoffs"

@@ -50,8 +50,8 @@ def against_time(results: pd.DataFrame, metric: str) -> Figure | None:
         if metric == "histogram_kl":
             axes.axhline(part["histogram_kl_noise_floor"].mean(), color="0.4", linestyle=":", linewidth=1)
         axes.set(xscale="log", yscale="log", title=task)
-        _readable_ticks(axes.xaxis, part["fit_seconds"])
-        _readable_ticks(axes.yaxis, part[metric])
+        readable_ticks(axes.xaxis, part["fit_seconds"])
+        readable_ticks(axes.yaxis, part[metric])
     figure.supxlabel("time of the fit (seconds)")
     figure.supylabel(AXES[metric])
     _legend(figure, _in_order(shown["estimator"].unique(), ESTIMATORS), floor=metric == "histogram_kl")
@@ -76,7 +76,7 @@ def against_agents(results: pd.DataFrame) -> Figure | None:
             axes.plot(floor.index, floor, color="0.4", linestyle=":", linewidth=1)
         sizes = sorted(crowds["agents"].unique())
         axes.set(yscale="log", ylabel=AXES[metric], xticks=sizes, xticklabels=[str(size) for size in sizes])
-        _readable_ticks(axes.yaxis, crowds[metric])
+        readable_ticks(axes.yaxis, crowds[metric])
     figure.supxlabel("number of agents")
     _legend(figure, _in_order(crowds["estimator"].unique(), ESTIMATORS), floor="histogram_kl" in metrics)
     return figure
@@ -138,7 +138,7 @@ def _centre(values: pd.Series[float]) -> float:
     return float(np.exp(np.log(values[values > 0]).mean()))
 
 
-def _readable_ticks(axis: Axis, values: pd.Series[float]) -> None:
+def readable_ticks(axis: Axis, values: pd.Series[float]) -> None:
     """Ticks within decades too where there are few decades, and no `6 x 10^-1`."""
     positive = values[values > 0]
     spread = np.inf if positive.empty else positive.max() / positive.min()

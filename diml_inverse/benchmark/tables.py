@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 
@@ -39,6 +41,43 @@ def cell(results: pd.DataFrame, task: str, estimator: str, digits: int = 3) -> s
     if values.empty:
         return "-"
     return f"{values.mean():.{digits}g}" + (f" ± {values.std():.1g}" if len(values) > 1 else "")
+
+
+def steps(results: pd.DataFrame, metric: str, estimators: Sequence[str]) -> str:
+    """Change of a metric from each estimator to the next on the same play: mean and spread over seeds."""
+    wide = results[results["metric"] == metric].pivot(index=["task", "seed"], columns="estimator", values="value")
+    known = [name for name in estimators if name in wide]
+    changes = [
+        (wide[after] - wide[before]).rename("value").reset_index().assign(estimator=f"{before} -> {after}")
+        for before, after in pairwise(known)
+    ]
+    if not changes:
+        return ""
+    long = pd.concat(changes)
+    tasks = [task for task in PAPER if task in set(long["task"])]
+    names = dict.fromkeys(long["estimator"])
+    return markdown(["step", *tasks], [[name, *[cell(long, task, name) for task in tasks]] for name in names])
+
+
+def families(rows_by_seed: Mapping[int, Sequence[Mapping[str, Any]]]) -> str:
+    """Held-out log-likelihood of each family and its standard error, a column for each seed; chosen ones bold.
+
+    rows_by_seed: `info["families"]` of `FamilyComparison`'s fits to one task.
+    """
+    found = {seed: {row["family"]: row for row in rows} for seed, rows in rows_by_seed.items()}
+    every = {name: row for rows in found.values() for name, row in rows.items()}
+    lines = [
+        [name, f"{row['parameters']}", *[_held_out(rows.get(name)) for rows in found.values()]]
+        for name, row in every.items()
+    ]
+    return markdown(["family", "parameters", *[f"seed {seed}" for seed in found]], lines)
+
+
+def _held_out(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "-"
+    text = f"{row['held_out_log_likelihood']:.4f} ± {row['standard_error']:.1g}"
+    return f"**{text}**" if row["chosen"] else text
 
 
 def beside_published(results: pd.DataFrame) -> str:

@@ -78,7 +78,7 @@ class Task:
         return self.network().action_counts
 
     @property
-    def learners(self) -> dict[str, float]:
+    def learners(self) -> dict[str, Any]:
         """Parameters, the same for `agents.LogitQ` and `LogitDynamics`."""
         return {"learning_rate": self.learning_rate, "precision": self.precision, "exploration": self.exploration}
 

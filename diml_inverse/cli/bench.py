@@ -16,8 +16,9 @@ from diml_inverse.benchmark.results import read_records, write_results
 from diml_inverse.benchmark.runner import run_suite
 from diml_inverse.benchmark.tables import summary
 from diml_inverse.benchmark.tasks import PAPER, Task
-from diml_inverse.cli.output import note, versions
+from diml_inverse.cli.output import note
 from diml_inverse.cli.settings import check_name
+from diml_inverse.versions import versions
 
 SEVERAL = ("--seeds", "--tasks", "--estimators")
 QUICK_TASKS, QUICK_EPISODES = ("E1", "E2"), 20
@@ -81,7 +82,7 @@ def command(
     """
     check_name(suite, ("paper",), "suite")
     cells = [
-        Cell(task, name, seed)
+        Cell(task, name, seed, suite, _command(suite, task, name, seed, quick))
         for task in _tasks(tasks, quick)
         for seed in seeds or ((0,) if quick else (0, 1, 2))
         for name in _estimators(estimators)
@@ -97,6 +98,12 @@ def command(
             f"{len(failed)} of {len(records)} cells failed, the first {first.task} {first.estimator} {first.seed} "
             f"({first.note}); see {output / 'logs'}; run again to try them again"
         )
+
+
+def _command(suite: str, task: Task, estimator: str, seed: int, quick: bool) -> str:
+    """What does this cell and no other."""
+    chosen = ["--tasks", task.name, "--estimators", estimator, "--seeds", str(seed)]
+    return shlex.join(["diml", "bench", suite, *chosen, *(["--quick"] if quick else []), "-o", "cell/"])
 
 
 def _report(output: Path) -> list[Record]:

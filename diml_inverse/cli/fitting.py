@@ -10,13 +10,14 @@ import pandas as pd
 
 from diml_envs.traces import Traces
 from diml_inverse.cli.candidates import LearnerParameters, default_mechanism, make_estimator
-from diml_inverse.cli.output import note, versions
+from diml_inverse.cli.output import note
 from diml_inverse.cli.scores import errors, likelihoods
 from diml_inverse.cli.truth import Truth
 from diml_inverse.dynamics import LogitDynamics
 from diml_inverse.estimate import Estimate
 from diml_inverse.identification import visited_contexts
 from diml_inverse.report import comparison_table, payoff_difference_table, save_fit
+from diml_inverse.versions import versions
 
 PRINTED_ROWS = 40
 SMALLEST_SHARE = 0.01

@@ -15,6 +15,7 @@ COMMANDS = {
     "fit": "Recover payoffs from recorded play.",
     "evaluate": "Judge a fit by other play.",
     "bench": "Run the paper's evaluation.",
+    "report": "Show the results of an evaluation as a web page.",
 }
 
 

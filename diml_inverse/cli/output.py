@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
@@ -62,15 +61,3 @@ def new_folder(path: Path) -> Iterator[Path]:
             if former.exists() and not path.exists():
                 former.rename(path)
             raise
-
-
-def versions() -> dict[str, str]:
-    """What computed a result."""
-    return {package: _version(package) for package in ("diml", "numpy", "scipy", "torch")}
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

@@ -16,7 +16,15 @@ LEARNERS: dict[str, type[agents.Learner[Any]]] = {
     "logit-q": agents.LogitQ,
     "q-learning": agents.QLearning,
     "epsilon-greedy": agents.EpsilonGreedy,
+    "softmax": agents.Softmax,
+    "ucb1": agents.UCB1,
+    "exp3": agents.EXP3,
+    "thompson-sampling": agents.ThompsonSampling,
+    "gradient-bandit": agents.GradientBandit,
     "hedge": agents.Hedge,
+    "ewa": agents.EWA,
+    "fictitious-play": agents.FictitiousPlay,
+    "regret-matching": agents.RegretMatching,
     "uniform": agents.Uniform,
 }
 ENDINGS = (".nc", ".csv", ".parquet")

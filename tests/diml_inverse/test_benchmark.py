@@ -53,6 +53,7 @@ def run(tmp_path_factory):
             measured(task, name, folder)
     measured(CONGESTION, "structured", folder)
     measured(CONGESTION, "auto", folder)
+    measured(CONGESTION, "families", folder)
     return folder
 
 
@@ -92,6 +93,7 @@ def test_every_name_is_explained():
 def test_estimators_that_do_not_apply_say_why():
     assert "no parametric form" in why_not("structured", UNSTRUCTURED)
     assert why_not("tabular", PAPER["E7-n300"]) == "a table of about 10^483 free payoffs"
+    assert why_not("families", PAPER["E7-n40"]) == "what `auto` does in a large game"
     assert all(why_not(name, PAPER["E2"]) is None for name in ESTIMATORS)
 
 
@@ -99,7 +101,7 @@ def test_all_metrics_are_there(run):
     found = {(r.task, r.estimator): {score.metric for score in r.scores} for r in read_records(run)}
     assert found["E2", "cloning"] == found["E7-n40", "cloning"] == BEHAVIOUR
     assert found["E2", "auto"] == found["E7-n40", "equilibrium"] == found["E7-n40", "published_early"]
-    assert found["E2", "auto"] == BEHAVIOUR | PAYOFFS
+    assert found["E2", "auto"] == found["E2", "families"] == BEHAVIOUR | PAYOFFS
     assert found["E2", "structured"] == BEHAVIOUR | PAYOFFS | {"cramer_rao"}
 
 
@@ -129,7 +131,7 @@ def test_columns_and_order(run):
         "peak_memory_mb",
     )
     cells = table[["task", "estimator"]].drop_duplicates().to_numpy().tolist()
-    assert cells[:2] == [["E2", "auto"], ["E2", "structured"]]
+    assert cells[:2] == [["E2", "auto"], ["E2", "families"]]
     assert cells[-1] == ["E7-n40", "published_early"]
 
 
@@ -160,6 +162,9 @@ def test_report(run):
     text = (run / "report.md").read_text()
     for wanted in ("`diml bench paper`", "Choice KL", "| published |", "cramer_rao", "E7-n40", "equilibrium", "0.0034"):
         assert wanted in text
+    found = Record.load(Cell(CONGESTION, "families", 0).path(run, "cells", ".json")).info["families"]
+    for row in found:
+        assert f"| {row['family']} | {row['parameters']} |" in text
     for name in ("training_curves", "choice_kl_against_time"):
         assert f"(figures/{name}.png)" in text
         assert (run / "figures" / f"{name}.png").stat().st_size > 5000
@@ -186,6 +191,34 @@ def test_means_and_spreads_in_tables():
     ]
     table = tables.by_task(pd.DataFrame(rows, columns=list(COLUMNS[:5])), "accuracy", MAIN)
     assert table.splitlines()[2:] == ["| auto | 1.5 ± 0.7 | - |", "| neural | - | 3 |"]
+
+
+def test_steps_are_differences_on_the_same_play():
+    errors = {"published": (0.5, 0.7), "published_exact": (0.4, 0.7), "neural": (0.1, 0.2)}
+    rows = [("E1", name, seed, "error", value) for name, values in errors.items() for seed, value in enumerate(values)]
+    table = tables.steps(pd.DataFrame(rows, columns=list(COLUMNS[:5])), "error", ABLATION)
+    assert table.splitlines()[2:] == [
+        "| published -> published_exact | -0.05 ± 0.07 |",
+        "| published_exact -> neural | -0.4 ± 0.1 |",
+    ]
+
+
+def test_families_of_each_seed_side_by_side():
+    def row(family, value, chosen):
+        return {
+            "family": family,
+            "parameters": 7,
+            "held_out_log_likelihood": value,
+            "standard_error": 0.01,
+            "chosen": chosen,
+        }
+
+    text = tables.families({0: [row("table", -1.5, True), row("pairwise", -1.6, False)], 2: [row("table", -1.4, True)]})
+    assert text.splitlines()[0] == "| family | parameters | seed 0 | seed 2 |"
+    assert text.splitlines()[2:] == [
+        "| table | 7 | **-1.5000 ± 0.01** | **-1.4000 ± 0.01** |",
+        "| pairwise | 7 | -1.6000 ± 0.01 | - |",
+    ]
 
 
 def test_published_training_is_reproducible_and_windows_matter():

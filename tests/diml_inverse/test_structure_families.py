@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from slow_definitions import played, random_traces
 
 from diml_envs import Traces
@@ -19,19 +20,11 @@ from diml_envs.mechanisms import (
     OwnLoadMechanism,
     TabularMechanism,
 )
-from diml_inverse import DIML, Dynamics, LogitDynamics, StructuredMLE, log_likelihood
-from diml_inverse.structure import Family, compare_families, default_families
-from diml_inverse.structure.families import MANY_EPISODES, NUM_FOLDS
+from diml_inverse import DIML, Dynamics, Estimate, LogitDynamics, StructuredMLE
+from diml_inverse.structure import Family, FamilyComparison, comparison, default_families
+from diml_inverse.structure.comparison import NUM_FOLDS, RIDGE_FACTOR, TRIAL_ITERATIONS
 
 DYNAMICS = LogitDynamics()
-
-
-def maximum_likelihood(candidate: Mechanism, traces: Traces) -> Mechanism:
-    return StructuredMLE(candidate, DYNAMICS, ridge=0.1, max_iterations=50).fit(traces).mechanism
-
-
-def as_it_is(candidate: Mechanism, traces: Traces) -> Mechanism:
-    return candidate
 
 
 def table(traces: Traces) -> Mechanism:
@@ -46,82 +39,110 @@ def congestion(traces: Traces) -> Mechanism:
 FAMILIES = [Family("table", table), Family("congestion", congestion), Family("none for these", lambda traces: None)]
 
 
-def chosen(rows: list[dict[str, Any]]) -> str:
-    return next(row["family"] for row in rows if row["chosen"])
+def rows_of(estimate: Estimate) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = estimate.info["families"]
+    return rows
 
 
-def test_the_truth_s_family_is_chosen() -> None:
+def chosen(estimate: Estimate) -> str:
+    return next(row["family"] for row in rows_of(estimate) if row["chosen"])
+
+
+def compared(traces: Traces, families: list[Family] = FAMILIES, **settings: Any) -> Estimate:
+    return FamilyComparison(DYNAMICS, families, **settings).fit(traces)
+
+
+def test_the_truth_s_family_is_chosen_and_refitted() -> None:
     traces = played(CongestionMechanism.random(3, 3), 12, 40)
-    rows = compare_families(FAMILIES, maximum_likelihood, DYNAMICS, traces, seed=0)
+    estimate = compared(traces)
+    rows = rows_of(estimate)
     assert [(row["family"], row["parameters"]) for row in rows] == [("table", 81), ("congestion", 9)]
-    assert chosen(rows) == "congestion"
+    assert chosen(estimate) == "congestion"
     assert rows[1]["held_out_log_likelihood"] > rows[0]["held_out_log_likelihood"] + rows[0]["standard_error"]
     assert rows[1]["standard_error"] == 0  # of the difference to the best, itself
-    assert rows == compare_families(FAMILIES, maximum_likelihood, DYNAMICS, traces, seed=0)
+    assert rows == rows_of(compared(traces))
+    refitted = StructuredMLE(congestion(traces), DYNAMICS, rows[1]["ridge"]).fit(traces)
+    for found, expected in zip(estimate.mechanism.parameters(), refitted.mechanism.parameters(), strict=True):
+        assert torch.equal(found, expected)
 
 
 def test_a_free_game_is_not_forced_into_a_form() -> None:
     truth = TabularMechanism.from_payoffs(np.random.default_rng(0).normal(size=(3, 3, 2)))
-    rows = compare_families(FAMILIES, maximum_likelihood, DYNAMICS, played(truth, 12, 40), seed=0)
-    assert chosen(rows) == "table"
+    assert chosen(compared(played(truth, 12, 40))) == "table"
 
 
-def test_scores_are_means_over_decisions_and_errors_those_of_their_differences() -> None:
-    """Fixed mechanisms, three episodes of unequal lengths: each is held out once, so all of them are scored."""
-    truth, nothing = CongestionMechanism.random(2, 3), CongestionMechanism(2, 3)
+def test_scores_are_means_over_held_out_decisions_and_no_other_ridge_is_clearly_better() -> None:
+    """By the definition: three folds, each fitted to the others. Episodes of unequal lengths.
+
+    A weaker ridge may predict better by less than its standard error.
+    """
     traces = random_traces((3, 3), [20, 5, 12])
-    families = [Family("truth", lambda _: truth), Family("nothing", lambda _: nothing)]
-    rows = {row["family"]: row for row in compare_families(families, as_it_is, DYNAMICS, traces, seed=0)}
-    means = {
-        name: float(log_likelihood(m, DYNAMICS, traces).detach())
-        for name, m in (("truth", truth), ("nothing", nothing))
-    }
-    for name, mean in means.items():
-        assert rows[name]["held_out_log_likelihood"] == pytest.approx(mean, abs=1e-6)
-    best, other = sorted(means, key=lambda name: -means[name])
-    assert (rows[best]["chosen"], rows[other]["chosen"]) == (True, False)
-    decisions = 2 * (traces.lengths - 1)
-    mechanisms = {"truth": truth, "nothing": nothing}
-    totals = {
-        name: np.array([float(log_likelihood(m, DYNAMICS, one).detach()) for one in traces]) * decisions
-        for name, m in mechanisms.items()
-    }
-    difference = (totals[other] - totals[best]) / decisions.mean()
-    assert rows[other]["standard_error"] == pytest.approx(difference.std(ddof=1) / math.sqrt(3), abs=1e-6)
+    folds = [[int(x)] for x in np.random.default_rng(0).permutation(3)]
+    estimate = compared(traces)
+    totals, decisions = {}, 2 * (traces.lengths[[fold[0] for fold in folds]] - 1)
+
+    def by_definition(candidate: Mechanism, ridge: float) -> NDArray[np.float64]:
+        values = []
+        for fold in folds:
+            rest = traces[np.setdiff1d(np.arange(3), fold)]
+            fit = StructuredMLE(candidate, DYNAMICS, ridge, TRIAL_ITERATIONS).fit(rest)
+            values.append(fit.log_likelihood(traces[np.array(fold)]))
+        return np.array(values) * decisions
+
+    for row, build in zip(rows_of(estimate), (table, congestion), strict=True):
+        totals[row["family"]] = by_definition(build(traces), row["ridge"])
+        mean = totals[row["family"]].sum() / decisions.sum()
+        assert row["held_out_log_likelihood"] == pytest.approx(mean, abs=1e-9)
+        stronger, weaker = (by_definition(build(traces), row["ridge"] * x) for x in (RIDGE_FACTOR, 1 / RIDGE_FACTOR))
+        gain = (weaker - totals[row["family"]]) / decisions.mean()
+        assert stronger.sum() / decisions.sum() <= mean + 1e-9
+        assert gain.mean() <= gain.std(ddof=1) / math.sqrt(3) + 1e-9
+    other = next(row for row in rows_of(estimate) if not row["chosen"])
+    difference = (totals[other["family"]] - totals[chosen(estimate)]) / decisions.mean()
+    assert other["standard_error"] == pytest.approx(difference.std(ddof=1) / math.sqrt(3), abs=1e-9)
 
 
-@pytest.mark.parametrize(("episodes", "fits"), [(2, 2), (7, NUM_FOLDS), (MANY_EPISODES, 1)])
-def test_few_episodes_are_held_out_in_turn_many_once(episodes: int, fits: int) -> None:
-    traces, fitted_to = random_traces((2, 2), [3] * episodes), []
+@pytest.mark.parametrize(("episodes", "enough", "fits"), [(2, False, 2), (7, False, NUM_FOLDS), (7, True, 1)])
+def test_few_decisions_are_held_out_in_turn_many_once(
+    monkeypatch: pytest.MonkeyPatch, episodes: int, enough: bool, fits: int
+) -> None:
+    traces = random_traces((2, 2), [3] * episodes)
+    monkeypatch.setattr(comparison, "MANY_DECISIONS", 4 * episodes + (not enough))
+    folds = FamilyComparison(DYNAMICS)._folds(traces)
+    assert len(folds) == fits
+    for training, held_out in folds:
+        assert sorted((*training.episodes, *held_out.episodes)) == sorted(traces.episodes)
+    held_out_once = [episode for _, part in folds for episode in part.episodes]
+    assert len(set(held_out_once)) == len(held_out_once) == (episodes if fits > 1 else math.ceil(episodes / NUM_FOLDS))
 
-    def remember(candidate: Mechanism, part: Traces) -> Mechanism:
-        fitted_to.append(set(part.episodes))
-        return candidate
 
-    compare_families([Family("table", table)], remember, DYNAMICS, traces, seed=0)
-    assert len(fitted_to) == fits
-    left_out = [set(range(episodes)) - part for part in fitted_to]
-    held_out = sum(map(len, left_out))
-    assert held_out == len(set().union(*left_out))
-    assert held_out == (episodes if fits > 1 else math.ceil(episodes / NUM_FOLDS))
+def test_networks_are_fitted_by_their_settings() -> None:
+    """Trials on one member; the refit as told."""
+    network = Family("network", lambda traces: OwnLoadMechanism(3, 3, hidden=(4,)), network=True)
+    traces = played(CongestionMechanism.random(3, 3), 6, 10)
+    estimate = compared(traces, [network], seed=3, network_settings={"max_epochs": 2, "members": 2})
+    assert (estimate.info["seed"], estimate.info["members"], estimate.info["epochs"]) == (3, 2, [2, 2])
+    (row,) = rows_of(estimate)
+    assert row["ridge"] is None
+    again = DIML(network.build(traces), DYNAMICS, seed=3, max_epochs=2, members=2).fit(traces)  # type: ignore[arg-type]
+    assert estimate.log_likelihood(traces) == again.log_likelihood(traces)
 
 
 def test_episodes_of_a_single_round_are_no_use() -> None:
     """Held out alone they would have no decision to score."""
-    traces = random_traces((2, 2), [1, 6, 1, 7, 1, 1])
-    (row,) = compare_families([Family("table", table)], as_it_is, DYNAMICS, traces, seed=0)
-    assert row["held_out_log_likelihood"] == pytest.approx(-math.log(2))
+    (row,) = rows_of(compared(random_traces((2, 2), [1, 6, 1, 7, 1, 1]), FAMILIES[:1]))
+    assert math.isfinite(row["held_out_log_likelihood"])
 
 
 @pytest.mark.parametrize("lengths", [[30], [30, 1, 1]], ids=str)
 def test_one_episode_cannot_be_held_out(lengths: list[int]) -> None:
     with pytest.raises(ValueError, match="at least two of two rounds or more are needed"):
-        compare_families(FAMILIES, as_it_is, DYNAMICS, random_traces((2, 2), lengths), seed=0)
+        compared(random_traces((2, 2), lengths))
 
 
 def test_some_family_must_apply() -> None:
     with pytest.raises(ValueError, match=r"no family applies to a game of action counts \(2, 3\)"):
-        compare_families(FAMILIES[2:], as_it_is, DYNAMICS, random_traces((2, 3), [5, 5]), seed=0)
+        compared(random_traces((2, 3), [5, 5]), FAMILIES[2:])
 
 
 def applying(traces: Traces) -> dict[str, Mechanism]:

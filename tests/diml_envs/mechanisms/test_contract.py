@@ -22,6 +22,7 @@ from diml_envs.mechanisms import (
     Mechanism,
     NeuralMechanism,
     OwnLoadMechanism,
+    OwnLoadTableMechanism,
     PairwiseMechanism,
     PublicGoodsMechanism,
     SymmetricMechanism,
@@ -36,6 +37,7 @@ SIZED = {
     "anonymous with inputs": lambda agents, actions: AnonymousMechanism(agents, actions),
     "anonymous with outputs": lambda agents, actions: AnonymousMechanism(agents, actions, own_action="output"),
     "own load": lambda agents, actions: OwnLoadMechanism(agents, actions),
+    "own load table": lambda agents, actions: OwnLoadTableMechanism(agents, actions),
     "aggregative": lambda agents, actions: AggregativeMechanism(agents, range(actions)),
     "pairwise": lambda agents, actions: PairwiseMechanism(agents, actions),
     "auction": lambda agents, actions: AuctionMechanism.random(agents, actions),
@@ -94,7 +96,7 @@ def test_a_function_cannot_be_saved() -> None:
 SYMMETRIC = ["congestion", "public goods", "anonymous with inputs", "anonymous with outputs", "own load", "aggregative"]
 
 
-@pytest.mark.parametrize("kind", [*SYMMETRIC, "pairwise"])
+@pytest.mark.parametrize("kind", [*SYMMETRIC, "own load table", "pairwise"])
 def test_symmetric_payoffs_move_with_the_agents(kind: str, generator: torch.Generator) -> None:
     mechanism = SIZED[kind](5, 3).double()
     actions = torch.randint(3, (20, 5), generator=generator)

@@ -18,6 +18,7 @@ from diml_envs.mechanisms import (
     Mechanism,
     NeuralMechanism,
     OwnLoadMechanism,
+    OwnLoadTableMechanism,
     PairwiseMechanism,
     PublicGoodsMechanism,
 )
@@ -64,6 +65,10 @@ def own_load(mechanism: OwnLoadMechanism, profile: Profile) -> list[float]:
         share = 2 * profile.count(resource) / len(profile) - 1
         payoffs += network(mechanism.network, [*mechanism.embedding.weight[resource].tolist(), share])
     return payoffs
+
+
+def own_load_table(mechanism: OwnLoadTableMechanism, profile: Profile) -> list[float]:
+    return [mechanism.payoffs[resource, profile.count(resource) - 1].item() for resource in profile]
 
 
 def aggregative(mechanism: AggregativeMechanism, profile: Profile) -> list[float]:
@@ -160,6 +165,13 @@ def test_anonymous(size: tuple[int, int], own_action: str) -> None:
 @pytest.mark.parametrize("size", [(1, 3), (2, 2), (4, 3)], ids=str)
 def test_own_load(size: tuple[int, int]) -> None:
     assert_follows(OwnLoadMechanism(*size, embedding_dim=4, hidden=(7, 5)).double(), own_load)
+
+
+@pytest.mark.parametrize("size", [(1, 3), (2, 2), (4, 3)], ids=str)
+def test_own_load_table(size: tuple[int, int], generator: torch.Generator) -> None:
+    mechanism = OwnLoadTableMechanism(*size).double()
+    mechanism.payoffs.data = torch.randn(mechanism.payoffs.shape, generator=generator, dtype=torch.float64)
+    assert_follows(mechanism, own_load_table)
 
 
 @pytest.mark.parametrize("levels", [[0.0, 2.5], [3.0, -1.0, 0.5]], ids=str)

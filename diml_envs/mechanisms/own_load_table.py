@@ -1,0 +1,36 @@
+"""`OwnLoadTableMechanism`: a free payoff for every own action and number of agents on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diml_envs.mechanisms.symmetric import SymmetricMechanism
+
+
+class OwnLoadTableMechanism(SymmetricMechanism):
+    """payoff = payoffs[own action, load - 1], the load counting oneself; the same table for all agents.
+
+    Parameters, zero when built: `payoffs` [A, N].
+
+    Args:
+        num_agents: N.
+        num_actions: A, the resources.
+    """
+
+    def __init__(self, num_agents: int, num_actions: int) -> None:
+        super().__init__(num_agents, num_actions)
+        self.payoffs = nn.Parameter(torch.zeros(num_actions, num_agents))
+
+    def config(self) -> dict[str, Any]:
+        return {"num_agents": self.num_agents, "num_actions": self.num_actions}
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """All payoffs zero: a load that no observed choice speaks about stays there."""
+        nn.init.zeros_(self.payoffs)
+
+    def payoffs_given_counts(self, others: Tensor) -> Tensor:
+        # Whoever moves to an action finds the others there and adds itself; `gather` has the fastest backward pass.
+        return self.payoffs.gather(1, others.T).T

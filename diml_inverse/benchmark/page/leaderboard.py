@@ -1,0 +1,83 @@
+"""Estimators ranked: over all tasks of a suite, and over each one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diml_inverse.benchmark.page.interval import interquartile_mean, stratified_interval
+
+NO_METRIC = ("skipped", "error")
+YARDSTICKS = ("truth_log_likelihood", "histogram_kl_noise_floor", "cramer_rao")
+HIGHER_IS_BETTER = ("log_likelihood", "accuracy")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An estimator's place.
+
+    Attributes:
+        estimator: its name.
+        rank: 1 is best; None for an estimator that has not been measured on all tasks, whose mean would be over
+            easier or harder ones.
+        mean: interquartile mean over tasks and seeds.
+        low, high: ends of its 95 % interval; NaN where a task has one seed.
+        tasks, of_tasks: how many it was measured on, and how many any was.
+        cells: how many values the mean is over.
+        failed: cells that ended in an error.
+    """
+
+    estimator: str
+    rank: int | None
+    mean: float
+    low: float
+    high: float
+    tasks: int
+    of_tasks: int
+    cells: int
+    failed: int
+
+
+def measured(table: pd.DataFrame) -> list[str]:
+    """The metrics that estimators can be ranked by, in the order in which they were found."""
+    return [name for name in table["metric"].unique() if name not in (*NO_METRIC, *YARDSTICKS)]
+
+
+def standings(table: pd.DataFrame, metric: str) -> list[Standing]:
+    """Best first, then those without a rank; estimators that the metric does not apply to are left out.
+
+    table: as of `results_table`.
+    """
+    part = table[(table["metric"] == metric) & table["value"].notna()]
+    failed = table[table["metric"] == "error"].groupby("estimator").size()
+    of_tasks = part["task"].nunique()
+    found = [
+        _standing(str(name), [values["value"].to_numpy() for _, values in runs.groupby("task")], of_tasks, failed)
+        for name, runs in part.groupby("estimator", sort=False)
+    ]
+    sign = -1 if metric in HIGHER_IS_BETTER else 1
+    return _ranked(sorted(found, key=lambda one: (one.tasks < of_tasks, sign * one.mean)))
+
+
+def _standing(name: str, runs: Sequence[NDArray[np.float64]], of_tasks: int, failed: pd.Series[int]) -> Standing:
+    values = np.concatenate(runs)
+    mean = float(interquartile_mean(values))
+    return Standing(
+        name, None, mean, *stratified_interval(runs), len(runs), of_tasks, len(values), int(failed.get(name, 0))
+    )
+
+
+def _ranked(ordered: Sequence[Standing]) -> list[Standing]:
+    """With equal ranks for equal means."""
+    ranked: list[Standing] = []
+    for place, one in enumerate(ordered, start=1):
+        rank: int | None = None
+        if one.tasks == one.of_tasks:
+            tied = bool(ranked) and ranked[-1].mean == one.mean
+            rank = ranked[-1].rank if tied else place
+        ranked.append(Standing(**{**one.__dict__, "rank": rank}))
+    return ranked

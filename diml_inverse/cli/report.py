@@ -1,0 +1,31 @@
+"""`diml report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from diml_inverse.benchmark.page import write_page
+from diml_inverse.cli.output import note
+
+
+@click.command()
+@click.argument("results", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write."
+)
+def command(results: Path, output: Path) -> None:
+    """Show the RESULTS of `diml bench` as a web page.
+
+    OUTPUT/index.html is one file that needs no network: leaderboards, tables to sort and filter, pictures, and behind
+    every number the command, seed, versions and log of its cells. It shows what cells there are, also of a run that
+    still goes on; run again, it is replaced.
+
+    \b
+    Example:
+      diml bench paper --quick -o results/
+      diml report results/ -o report/
+    """
+    page = write_page(results, output)
+    note(f"open {page} in a browser")
