@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from diml_envs.traces import Traces
-from diml_inverse.dynamics.attraction import AttractionDynamics
 from diml_inverse.dynamics.base import Dynamics
+from diml_inverse.dynamics.learner import LearnerDynamics
 from diml_inverse.dynamics.members import default_members
 from diml_inverse.estimate import Estimate
 from diml_inverse.held_out import HeldOut, folds, score, together
@@ -84,7 +84,7 @@ class DynamicsComparison:
 
 def described(dynamics: Dynamics) -> dict[str, Any]:
     """Values of the learners' parameters, and which of the fitted ones lie at an end of their range."""
-    if not isinstance(dynamics, AttractionDynamics):
+    if not isinstance(dynamics, LearnerDynamics):
         return {"learner_parameters": dynamics.config()}
     learner = dynamics.learner
     return {"learner_parameters": dynamics.config(), "at_edge": learner.at_edge()}

@@ -14,7 +14,7 @@ from diml_inverse.estimate import Estimate
 from diml_inverse.likelihood import decision_log_likelihoods, observe
 
 NUM_FOLDS = 3
-MANY_DECISIONS = 20_000  # from here on one held-out fold will do; with fewer, all are held out in turn
+MANY_DECISIONS = 25_000  # from here on one held-out fold will do; with fewer, all are held out in turn
 
 Fold = tuple[Traces, Traces]  # trained on, held out
 

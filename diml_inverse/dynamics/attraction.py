@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection
 from typing import Any, Literal, NamedTuple
 
@@ -11,12 +10,12 @@ from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
 from diml_inverse.dynamics.base import Dynamics
-from diml_inverse.dynamics.choice import chosen_logit_response, explore, logit_response, regret_response
+from diml_inverse.dynamics.choice import regret_response
 from diml_inverse.dynamics.filter import decaying_sum
-from diml_inverse.dynamics.parameters import LearnerParameters, Value
+from diml_inverse.dynamics.learner import LearnerDynamics
+from diml_inverse.dynamics.parameters import Value
 from diml_inverse.dynamics.scan import scan
 
-NEUTRAL = {"forgone_weight": 1.0, "exploration": 0.0, "bonus": 0.0, "habit": 0.0}  # values that change nothing
 UNTRIED = 1e-3  # trials that an untried action counts as in the bonus, so that it is large but finite
 
 
@@ -35,7 +34,7 @@ class Memory(NamedTuple):
     sums: Tensor
 
 
-class AttractionDynamics(Dynamics):
+class AttractionDynamics(LearnerDynamics):
     """Experience-weighted attraction learning (Camerer & Ho 1999, Econometrica 67) and its neighbours.
 
     With c_j = 1 if action j was chosen, the others' play such that j pays u_j, and gain g_j = forgone_weight +
@@ -93,7 +92,6 @@ class AttractionDynamics(Dynamics):
         block: int = 1,
         fit: Collection[str] = (),
     ) -> None:
-        super().__init__()
         given: dict[str, Value] = {
             "learning_rate": learning_rate,
             "forgone_weight": forgone_weight,
@@ -105,11 +103,9 @@ class AttractionDynamics(Dynamics):
         }
         if initial_experience is not None:
             given["initial_experience"] = initial_experience
-        self.learner = LearnerParameters(given, fit)
+        super().__init__(given, fit)
         self.forgets, self.by, self.choice, self.block = forgets, by, choice, block
-        self._of: slice | None = None
         self._check_options()
-        self._used = {name for name, neutral in NEUTRAL.items() if self._differs(name, neutral)}
         full = "forgone_weight" not in self._used and by == "payoff"
         self.uses_actions = not full or "bonus" in self._used or "habit" in self._used
 
@@ -134,35 +130,9 @@ class AttractionDynamics(Dynamics):
         """Experience starts away from its steady state."""
         return "initial_experience" in self.learner.names
 
-    def _differs(self, name: str, neutral: float) -> bool:
-        return name in self.learner.fitted or bool((self.learner.value(name) != neutral).any())
-
     def config(self) -> dict[str, Any]:
         options: dict[str, Any] = {"forgets": self.forgets, "by": self.by, "choice": self.choice, "block": self.block}
-        return {**self.learner.as_values(), **options, "fit": list(self.learner.fitted)}
-
-    def __repr__(self) -> str:
-        said = (
-            f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value!r}"
-            for name, value in self.config().items()
-        )
-        return f"{type(self).__name__}({', '.join(said)})"
-
-    def of_agents(self, agents: slice) -> AttractionDynamics:
-        if self.learner.num_agents is None:
-            return self
-        part = copy.copy(self)
-        part._of = agents
-        return part
-
-    def value(self, name: str, like: Tensor | None = None) -> Tensor:
-        """A parameter on its natural scale, [] or [N]; broadcast against payoffs [*B, N, A] if `like` is one."""
-        value = self.learner.value(name)
-        if value.dim() and self._of is not None:
-            value = value[self._of]
-        if like is None:
-            return value
-        return value.to(like)[..., None] if value.dim() else value.to(like)
+        return {**super().config(), **options}
 
     # What one round teaches, and how a block of it moves attractions
 
@@ -284,26 +254,15 @@ class AttractionDynamics(Dynamics):
 
     # Choice
 
-    def log_choice_probs(self, attractions: Tensor, action_mask: Tensor | None = None) -> Tensor:
-        respond = logit_response if self.choice == "logit" else regret_response
-        log_probs = respond(attractions, self.value("precision", attractions), action_mask)
-        if "exploration" not in self._used:  # no detour through exp and log, which would lose small probabilities
-            return log_probs
-        mixed = explore(log_probs, self.value("exploration", attractions), _count(attractions, action_mask))
-        return mixed if action_mask is None else mixed.masked_fill(~action_mask, -torch.inf)
+    def respond(self, attractions: Tensor, action_mask: Tensor | None) -> Tensor:
+        if self.choice == "logit":
+            return super().respond(attractions, action_mask)
+        return regret_response(attractions, self.value("precision", attractions), action_mask)
 
     def chosen_log_probs(self, attractions: Tensor, actions: Tensor, action_mask: Tensor | None = None) -> Tensor:
-        if self.choice == "regret":
+        if self.choice == "logit":
             return super().chosen_log_probs(attractions, actions, action_mask)
-        precision = self.value("precision", attractions)
-        chosen = chosen_logit_response(attractions, precision, actions[..., None], action_mask)
-        if "exploration" in self._used:
-            chosen = explore(chosen, self.value("exploration", attractions), _count(attractions, action_mask))
-        return chosen.squeeze(-1)
-
-
-def _count(attractions: Tensor, action_mask: Tensor | None) -> Tensor | int:
-    return attractions.shape[-1] if action_mask is None else action_mask.sum(-1, keepdim=True)
+        return Dynamics.chosen_log_probs(self, attractions, actions, action_mask)
 
 
 def _width(rounds: Tensor, counts: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from diml_inverse.dynamics.attraction import AttractionDynamics
+from diml_inverse.dynamics.batch_gradient import BatchGradientDynamics
+from diml_inverse.dynamics.learner import LearnerDynamics
 from diml_inverse.dynamics.logit import LogitDynamics
 
 # Prior experience of an action never tried, for plain averages: enough to divide by.
@@ -91,11 +93,9 @@ def _exp3() -> AttractionDynamics:
     return AttractionDynamics(0.0, cumulation=1.0, by="importance", exploration=0.1, fit=("exploration",))
 
 
-def policy_gradient(block: int) -> AttractionDynamics:
-    """Policy gradient in blocks of rounds: PPO and other batch learners."""
-    return AttractionDynamics(
-        0.0, cumulation=1.0, by="gradient", block=block, exploration=0.02, fit=("learning_rate", "exploration")
-    )
+def policy_gradient(block: int) -> LearnerDynamics:
+    """Policy gradient in blocks of rounds: PPO and other batch learners (Schulman et al. 2017)."""
+    return BatchGradientDynamics(block, exploration=0.02, fit=("momentum", "precision", "exploration"))
 
 
 def own_payoff_blocks(block: int) -> AttractionDynamics:
@@ -127,9 +127,9 @@ BLOCKS = (16, 64, 256)  # rounds
 FEWEST_BLOCKS = 8  # in an episode, for learning in blocks to be worth a try
 
 
-def default_members(num_rounds: int) -> dict[str, AttractionDynamics]:
+def default_members(num_rounds: int) -> dict[str, LearnerDynamics]:
     """Every member by name, in long episodes those that learn in blocks too. Precision is 1: payoffs in logits."""
-    members = {name: build() for name, build in MEMBERS.items()}
+    members: dict[str, LearnerDynamics] = {name: build() for name, build in MEMBERS.items()}
     for block in BLOCKS:
         if num_rounds >= FEWEST_BLOCKS * block:
             members[f"policy gradient, blocks of {block}"] = policy_gradient(block)

@@ -58,6 +58,7 @@ RANGES: Mapping[str, Range] = {
     "learning_rate": Range("[0, 1]", 0, 1, True, True, "share"),
     "forgone_weight": Range("[0, 1]", 0, 1, True, True, "share"),
     "cumulation": Range("[0, 1]", 0, 1, True, True, "share"),
+    "momentum": Range("[0, 1]", 0, 1, True, True, "share"),
     "exploration": Range("[0, 1)", 0, 1, True, False, "share"),
     "precision": Range("[0, infinity)", 0, math.inf, True, False, "size"),
     "initial_experience": Range("(0, infinity)", 0, math.inf, False, False, "size"),

@@ -20,9 +20,10 @@ from diml_envs.mechanisms import (
     OwnLoadMechanism,
     TabularMechanism,
 )
-from diml_inverse import DIML, Dynamics, Estimate, LogitDynamics, StructuredMLE
-from diml_inverse.structure import Family, FamilyComparison, comparison, default_families
-from diml_inverse.structure.comparison import NUM_FOLDS, RIDGE_FACTOR, TRIAL_ITERATIONS
+from diml_inverse import DIML, Dynamics, Estimate, LogitDynamics, StructuredMLE, held_out
+from diml_inverse.held_out import NUM_FOLDS
+from diml_inverse.structure import Family, FamilyComparison, default_families
+from diml_inverse.structure.comparison import RIDGE_FACTOR, TRIAL_ITERATIONS
 
 DYNAMICS = LogitDynamics()
 
@@ -107,7 +108,7 @@ def test_few_decisions_are_held_out_in_turn_many_once(
     monkeypatch: pytest.MonkeyPatch, episodes: int, enough: bool, fits: int
 ) -> None:
     traces = random_traces((2, 2), [3] * episodes)
-    monkeypatch.setattr(comparison, "MANY_DECISIONS", 4 * episodes + (not enough))
+    monkeypatch.setattr(held_out, "MANY_DECISIONS", 4 * episodes + (not enough))
     folds = FamilyComparison(DYNAMICS)._folds(traces)
     assert len(folds) == fits
     for training, held_out in folds:
