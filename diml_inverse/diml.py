@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,21 @@ from tqdm.auto import tqdm
 from diml_envs.mechanisms.base import Mechanism
 from diml_envs.mechanisms.ensemble import EnsembleMechanism
 from diml_envs.traces import Traces
+from diml_inverse.dynamics.attraction import AttractionDynamics
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.logit import LogitDynamics
+from diml_inverse.dynamics_comparison import DynamicsComparison, EstimatorUnder
 from diml_inverse.estimate import Estimate
+from diml_inverse.maximum_likelihood import StructuredMLE
 from diml_inverse.training import Training
+
+TRIAL_PATIENCE, TRIAL_EPOCHS = 20, 300  # of networks: enough to rank models of learning
+TRIAL_ITERATIONS, TRIAL_TOLERANCE = 300, 1e-8  # of tables
+
+# Between full and own-payoff feedback, to find a form of the mechanism under which models of learning are compared.
+UNKNOWN_FEEDBACK = AttractionDynamics(
+    0.25, 0.5, exploration=0.05, forgets="updated", fit=("learning_rate", "forgone_weight", "exploration")
+)
 
 
 class DIML:
@@ -32,7 +44,8 @@ class DIML:
             happens to hold are not used. Or `"auto"`: the structure too is learnt, in a small game by
             `InteractionEvidence`, in a large one by comparing families on held-out episodes (`info["route"]`
             says which, `info["kinds"]` or `info["families"]` what was found).
-        dynamics: the surrogate learners.
+        dynamics: the surrogate learners; what of their parameters is fitted, is fitted with the mechanism. Or `"auto"`:
+            the best predicting one of `default_members` (`info["learners"]`; see `DynamicsComparison`).
         max_epochs: passes over the training episodes at most.
         batch_size: episodes for each gradient step; default: all of them.
         step_size: of Adam.
@@ -54,7 +67,7 @@ class DIML:
     def __init__(
         self,
         mechanism: Mechanism | Literal["auto"],
-        dynamics: Dynamics,
+        dynamics: Dynamics | Literal["auto"],
         *,
         max_epochs: int = 2000,
         batch_size: int | None = None,
@@ -74,6 +87,8 @@ class DIML:
                 raise ValueError(f'mechanism must be a Mechanism or "auto"; got {mechanism!r}')
         elif not any(True for _ in mechanism.parameters()):
             raise ValueError(f"{type(mechanism).__name__} has no parameters to fit")
+        if isinstance(dynamics, str) and dynamics != "auto":
+            raise ValueError(f'dynamics must be a Dynamics or "auto"; got {dynamics!r}')
         for name, value, least in (
             ("max_epochs", max_epochs, 1),
             ("batch_size", 1 if batch_size is None else batch_size, 1),
@@ -109,6 +124,8 @@ class DIML:
             ValueError: mechanism and traces do not fit together, or the checkpoint is of another fit.
             FloatingPointError: NaN or infinity, with the epoch, round and agent at which it arose.
         """
+        if isinstance(self.dynamics, str):
+            return self._fit_learners(traces)
         if isinstance(self.mechanism, str):
             return self._fit_auto(traces)
         total = self.members * self.max_epochs
@@ -129,20 +146,61 @@ class DIML:
             },
         )
 
+    def _fit_learners(self, traces: Traces) -> Estimate:
+        """How the agents learn is found under a likely form of the mechanism, then the form asked for is fitted."""
+        likely = self._likely_form(traces) if isinstance(self.mechanism, str) else self._trial_under(self.mechanism)
+        comparison = DynamicsComparison(lambda dynamics: self._with(dynamics=dynamics), trial=likely, seed=self.seed)
+        return comparison.fit(traces)
+
+    def _likely_form(self, traces: Traces) -> EstimatorUnder:
+        """The table that predicts best under learners of unknown feedback, if any table applies; else a network."""
+        from diml_inverse.structure import FamilyComparison, default_families  # which fits networks by this class
+
+        families = default_families()
+        tables = [family for family in families if not family.network and family.build(traces) is not None]
+        comparison = FamilyComparison(UNKNOWN_FEEDBACK, tables or families, self.seed, self._network_settings())
+        chosen = next(row for row in comparison.fit(traces).info["families"] if row["chosen"])
+        form = next(family.build(traces) for family in families if family.name == chosen["family"])
+        assert form is not None
+        ridge = chosen["ridge"]
+        if ridge is None:
+            return self._trial_under(form)
+        return lambda dynamics: StructuredMLE(form, dynamics, ridge, TRIAL_ITERATIONS, tolerance=TRIAL_TOLERANCE)
+
+    def _trial_under(self, form: Mechanism) -> EstimatorUnder:
+        limits = {"patience": min(self.patience, TRIAL_PATIENCE), "max_epochs": min(self.max_epochs, TRIAL_EPOCHS)}
+        return lambda dynamics: self._with(mechanism=form, dynamics=dynamics, members=1, checkpoint=None, **limits)
+
+    def _with(self, **changes: Any) -> DIML:
+        changed = copy.copy(self)
+        for name, value in changes.items():
+            setattr(changed, name, value)
+        return changed
+
+    def _network_settings(self) -> dict[str, Any]:
+        names = ("device", "progress", "checkpoint", "checkpoint_every")
+        return {**self.settings(), **{name: getattr(self, name) for name in names}}
+
     def _fit_auto(self, traces: Traces) -> Estimate:
         from diml_inverse.structure import FamilyComparison, InteractionEvidence  # which fits networks by this class
         from diml_inverse.structure.interactions import fits
 
-        if isinstance(self.dynamics, LogitDynamics) and fits(traces):
-            estimate, route = InteractionEvidence(self.dynamics).fit(traces), "interactions by evidence: a small game"
-        else:
-            settings = {name: getattr(self, name) for name in ("device", "progress", "checkpoint", "checkpoint_every")}
-            comparison = FamilyComparison(self.dynamics, network_settings={**self.settings(), **settings})
-            estimate, route = comparison.fit(traces), "families by held-out likelihood: a large game"
+        assert isinstance(self.dynamics, Dynamics)
+        evidence = isinstance(self.dynamics, LogitDynamics) and fits(traces)
+        fitted = any(parameter.requires_grad for parameter in self.dynamics.parameters())
+        estimate, dynamics, route = None, self.dynamics, ""
+        if fitted or not evidence:
+            estimate = FamilyComparison(self.dynamics, network_settings=self._network_settings()).fit(traces)
+            dynamics, route = estimate.dynamics, "families by held-out likelihood"
+        if evidence:  # with the learners' parameters as just fitted, if they were not known
+            estimate = InteractionEvidence(dynamics).fit(traces)
+            route = "interactions by evidence: a small game of logit-Q learners"
+        assert estimate is not None
         return replace(estimate, info={**estimate.info, "estimator": type(self).__name__, "route": route})
 
     def _train(self, traces: Traces, member: int, bar: tqdm[Any]) -> Training:
         assert not isinstance(self.mechanism, str)
+        assert not isinstance(self.dynamics, str)
         training = Training(self.mechanism, self.dynamics, traces, self.settings(), member, self.device)
         path = None if self.checkpoint is None else self.checkpoint / f"member_{member}.safetensors"
         if path is not None:

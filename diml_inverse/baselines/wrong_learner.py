@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
@@ -15,7 +15,7 @@ from diml_inverse.simulation import scaled_learners
 class EstimatorUnderDynamics(Protocol):
     """An estimator that is told how the agents learn: `DIML`, `StructuredMLE`, `TabularMLE`."""
 
-    dynamics: Dynamics
+    dynamics: Any
 
     def fit(self, traces: Traces) -> Estimate: ...
 
@@ -38,6 +38,10 @@ class WrongLearner:
     def __init__(self, estimator: EstimatorUnderDynamics, precision_factor: float = 0.6) -> None:
         if not precision_factor > 0:
             raise ValueError(f"precision_factor must be above 0; got {precision_factor}")
+        if not isinstance(estimator.dynamics, Dynamics):
+            raise ValueError(
+                f"a wrong belief needs a right one: give the estimator dynamics, not {estimator.dynamics!r}"
+            )
         self.precision_factor = precision_factor
         self.estimator = copy.copy(estimator)
         self.estimator.dynamics = scaled_learners(estimator.dynamics, precision=precision_factor)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import pandas as pd
@@ -14,10 +16,13 @@ from diml_inverse.baselines import BehaviouralCloning, EquilibriumInversion, Pre
 from diml_inverse.benchmark.published import PublishedDIML
 from diml_inverse.benchmark.tasks import Task
 from diml_inverse.diml import DIML
-from diml_inverse.dynamics import LogitDynamics
+from diml_inverse.dynamics import Dynamics, LogitDynamics
+from diml_inverse.dynamics.members import default_members
+from diml_inverse.dynamics_comparison import DynamicsComparison
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
 from diml_inverse.structure import FamilyComparison
 
+LONG_PLAY = 10_000  # rounds: all models of learning in blocks apply
 FEW_AGENTS = 8  # the paper trains longer and in smaller batches in its large games
 
 
@@ -39,11 +44,33 @@ class Fits(Protocol):
 
 
 def _auto(task: Task, seed: int) -> Fits:
+    if task.learner is not None:
+        final, trial = (partial(_under, task, tolerance=tolerance) for tolerance in (1e-10, 1e-8))
+        return DynamicsComparison(final, trial=trial, seed=seed)
     return DIML("auto", LogitDynamics(**task.learners), seed=seed)
 
 
 def _families(task: Task, seed: int) -> Fits:
     return FamilyComparison(LogitDynamics(**task.learners), seed=seed)
+
+
+def _under(task: Task, dynamics: Dynamics, tolerance: float = 1e-10) -> StructuredMLE:
+    """What is known of the structure, fitted under a model of learning."""
+    assert task.form is not None
+    return StructuredMLE(task.form(), dynamics, task.form_ridge, max_iterations=600, tolerance=tolerance)
+
+
+def _as_member(member: str) -> Callable[[Task, int], Fits]:
+    return lambda task, seed: _under(task, default_members(task.num_rounds)[member])
+
+
+def _paper_surrogate(task: Task, seed: int) -> Fits:
+    return _under(task, LogitDynamics(**task.learners))
+
+
+def surrogate_name(member: str) -> str:
+    """Of the estimator that assumes this model of learning."""
+    return "as_" + re.sub(r"[^a-z0-9]+", "_", member.lower())
 
 
 def _neural(task: Task, seed: int) -> DIML:
@@ -101,9 +128,13 @@ ESTIMATORS: dict[str, Callable[[Task, int], Fits]] = {
     "published_exact": lambda task, seed: _published(task, seed, window=None),
     "published_early": lambda task, seed: _published(task, seed, window=None, early_stopping=True),
     "single": _single,
+    "paper_surrogate": _paper_surrogate,
+    **{surrogate_name(member): _as_member(member) for member in default_members(LONG_PLAY) | default_members(1)},
 }
 MAIN = ("auto", "families", "neural", "tabular", "structured", "wrong_learner", "cloning", "equilibrium")
 ABLATION = ("published", "published_exact", "published_early", "single", "neural", "auto")  # one step at a time
+
+SURROGATES = ("paper_surrogate", *map(surrogate_name, default_members(LONG_PLAY) | default_members(1)))
 
 ABOUT = {
     "auto": "`DIML` with the structure learned from the data: kinds of interaction by evidence in small games, as "
@@ -118,6 +149,11 @@ ABOUT = {
     "published": "the paper's training: Adam, a fixed number of epochs, windows of 50 rounds from zero attractions",
     "published_exact": "the same on whole episodes, the exact likelihood",
     "published_early": "the same, a fifth of the episodes held out and the best epoch kept",
+    "paper_surrogate": "what is known of the structure, under logit-Q learners of the paper's parameters",
+    **{
+        surrogate_name(member): f"what is known of the structure, under learners by {member}, their parameters fitted"
+        for member in default_members(LONG_PLAY) | default_members(1)
+    },
     "single": "`neural` with one fit: full batches, weight decay, started from no differences, stopped early",
 }
 
@@ -126,6 +162,12 @@ def why_not(estimator: str, task: Task) -> str | None:
     """Why the estimator cannot be applied to the task; None if it can."""
     if estimator == "structured" and task.formula is None:
         return "the task has no parametric form"
+    if estimator in SURROGATES and task.form is None:
+        return "nothing is known of the structure beforehand"
+    if estimator != "auto" and estimator not in SURROGATES and task.learner is not None:
+        return "the estimator needs to be told how the agents learn"
+    if estimator.startswith("as_") and estimator not in map(surrogate_name, default_members(task.num_rounds)):
+        return "for episodes of another length"
     counts = task.action_counts
     if estimator == "families" and len(counts) > FEW_AGENTS:
         return "what `auto` does in a large game"

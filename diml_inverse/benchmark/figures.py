@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from diml_inverse.benchmark.estimators import ESTIMATORS
-from diml_inverse.benchmark.tasks import PAPER
+from diml_inverse.benchmark.suites import TASKS
 
 # Okabe and Ito's palette, told apart by colour-blind readers too; markers tell apart what shares a colour.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#999999")
@@ -39,7 +39,7 @@ def against_time(results: pd.DataFrame, metric: str) -> Figure | None:
     if metric not in wide or wide[metric].notna().sum() == 0:
         return None
     shown = wide.dropna(subset=[metric, "fit_seconds"])
-    tasks = _in_order(shown["task"].unique(), PAPER)
+    tasks = _in_order(shown["task"].unique(), TASKS)
     figure, panels = _panels(len(tasks))
     for axes, task in zip(panels, tasks, strict=True):
         part = shown[shown["task"] == task]
@@ -90,7 +90,7 @@ def training_curves(results: Path) -> Figure | None:
     curves = _epochs(results / "curves")
     if not curves:
         return None
-    tasks = _in_order({task for task, _ in curves}, PAPER)
+    tasks = _in_order({task for task, _ in curves}, TASKS)
     figure, panels = _panels(len(tasks))
     for axes, task in zip(panels, tasks, strict=True):
         for name in _in_order({name for found, name in curves if found == task}, ESTIMATORS):

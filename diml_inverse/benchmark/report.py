@@ -16,8 +16,10 @@ from diml_envs.atomic import atomic_write
 from diml_inverse.benchmark import figures, tables
 from diml_inverse.benchmark.cells import Record
 from diml_inverse.benchmark.estimators import ABLATION, ABOUT, ESTIMATORS, MAIN
+from diml_inverse.benchmark.learner_report import learners_section
+from diml_inverse.benchmark.learner_tasks import LEARNERS
 from diml_inverse.benchmark.scores import SUITE_METRICS
-from diml_inverse.benchmark.tasks import PAPER
+from diml_inverse.benchmark.suites import TASKS
 from diml_inverse.metrics import METRICS
 
 FIGURES = "figures"
@@ -47,12 +49,13 @@ def write_report(
         versions: of the packages that did.
     """
     names = _draw(results, table)
+    whole, table = table, table[~table["task"].isin(LEARNERS)]
     parts = [
-        "# The paper's evaluation\n\nMeans over seeds ± their standard deviation. Each cell is one task, estimator and "
+        "# Benchmark results\n\nMeans over seeds ± their standard deviation. Each cell is one task, estimator and "
         "seed; `results.csv` holds them all, with 95 % intervals over the test episodes.",
         _how(command, versions),
-        _results(table),
-        _published(table),
+        learners_section(records, whole),
+        *([_results(table), _published(table)] if len(table) else []),
         _efficiency(table),
         _structure(records, table),
         _ablation(table),
@@ -169,7 +172,7 @@ def _missing(records: Sequence[Record]) -> str:
 def _meanings(records: Sequence[Record]) -> str:
     tasks = {record.task: record.settings for record in records}
     settings = list(dict.fromkeys(name for values in tasks.values() for name in values))
-    of_task = [(name, PAPER[name].about, *[f"{values[key]}" for key in settings]) for name, values in tasks.items()]
+    of_task = [(name, TASKS[name].about, *[f"{values[key]}" for key in settings]) for name, values in tasks.items()]
     estimators = [(f"`{name}`", ABOUT[name]) for name in ESTIMATORS if any(r.estimator == name for r in records)]
     metrics = [(f"`{name}`", *rest) for name, *rest in map(astuple, (*METRICS, *SUITE_METRICS))]
     return "\n\n".join(

@@ -10,7 +10,7 @@ import pandas as pd
 from diml_envs.atomic import atomic_write
 from diml_inverse.benchmark.cells import Record
 from diml_inverse.benchmark.estimators import ESTIMATORS
-from diml_inverse.benchmark.tasks import PAPER
+from diml_inverse.benchmark.suites import TASKS
 
 COLUMNS = ("task", "estimator", "seed", "metric", "value", "low", "high", "seconds", "peak_memory_mb")
 
@@ -22,7 +22,7 @@ def read_records(results: Path) -> list[Record]:
         ValueError: a file that is no record.
     """
     records = [Record.load(path) for path in (results / "cells").glob("*/*/*.json")]
-    return sorted(records, key=lambda r: (_rank(r.task, PAPER), _rank(r.estimator, ESTIMATORS), r.seed))
+    return sorted(records, key=lambda r: (_rank(r.task, TASKS), _rank(r.estimator, ESTIMATORS), r.seed))
 
 
 def results_table(records: Sequence[Record]) -> pd.DataFrame:

@@ -46,13 +46,14 @@ def scores(result: Predictor, task: Task, play: Play, seed: int) -> list[Score]:
     found = list(_of_choices(result, play))
     if isinstance(result, Estimate):
         found = [*_of_payoffs(result, task, play), *found]
-    if isinstance(result, Estimate | ClonedPolicy):
+    if isinstance(result, Estimate | ClonedPolicy) and play.dynamics is not None:
         found += _of_changed_play(result, task, play, seed)
     return found
 
 
 def bound(task: Task, play: Play) -> Score:
-    """The Cramér-Rao bound of the task's formula."""
+    """The Cramér-Rao bound of the task's formula, its learners known."""
+    assert play.dynamics is not None
     return Score("cramer_rao", cramer_rao_bound(play.truth, play.dynamics, play.train, play.test, task.formula_ridge))
 
 
@@ -60,6 +61,9 @@ def _of_payoffs(estimate: Estimate, task: Task, play: Play) -> Iterator[Score]:
     for name, relative in (("payoff_difference_mse", False), ("payoff_difference_mse_relative", True)):
         errors = metrics.payoff_difference_by_episode(estimate.mechanism, play.truth, play.test, relative)
         yield _with_interval(name, errors)
+    rescaled, correlation = metrics.payoff_difference_agreement(estimate.mechanism, play.truth, play.test)
+    yield Score("payoff_difference_mse_rescaled", rescaled)
+    yield Score("payoff_difference_correlation", correlation)
     at_random = metrics.payoff_mse_by_support(estimate.mechanism, play.truth, play.train, task.compared_profiles)
     visited = torch.unique(torch.tensor(play.train.actions).flatten(0, 1), dim=0)[: task.compared_profiles]
     yield Score("payoff_mse_on_support", metrics.payoff_mse(estimate.mechanism, play.truth, visited))
@@ -80,6 +84,7 @@ def _of_choices(result: Predictor, play: Play) -> Iterator[Score]:
 
 def _of_changed_play(result: Estimate | ClonedPolicy, task: Task, play: Play, seed: int) -> Iterator[Score]:
     """Play simulated with changed learners, estimate against truth, and truth against truth."""
+    assert play.dynamics is not None
     sizes = task.simulated_episodes, SIMULATED_ROUNDS
     changed = changed_learners(play.dynamics)
     true_play, again = (simulate(play.truth, changed, *sizes, 3 * seed + i) for i in (0, 1))

@@ -28,19 +28,20 @@ TRAIN_SHARE = 0.8
 class Play(NamedTuple):
     """What one seed of a task gives: play to fit to, play to judge by, and the truth behind it.
 
+    dynamics: of the learners where estimators are told.
     true_choice_probs: [E, T, N, A], what the choices of `test` were drawn with.
     """
 
     train: Traces
     test: Traces
     truth: Mechanism
-    dynamics: LogitDynamics
+    dynamics: LogitDynamics | None
     true_choice_probs: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Task:
-    """One experiment. Logit-Q learners with known parameters; the first 80 % of the episodes train.
+    """One experiment: logit-Q learners with known parameters unless others are named; 80 % of the episodes train.
 
     Attributes:
         name: as in results files.
@@ -48,10 +49,14 @@ class Task:
         draw: `draw(seed=...)` -> the hidden mechanism.
         published_form: the network that the paper fits.
         network: the network that `neural` fits.
+        form: what is known of the structure, where learners are not: fitted by `auto` and under each surrogate.
+        form_ridge: of its fit.
         formula: the correct parametric form, where the paper fits one.
         formula_ridge: of the formula's fit and its Cramér-Rao bound. A network inside a formula needs one: without,
             maximum likelihood overfits it.
-        learning_rate, precision, exploration: of the learners.
+        learner: `learner()` -> who plays, of which estimators are told nothing; None: `agents.LogitQ`, as follows.
+        observation: what the learners see, as in `RepeatedGameEnv`.
+        learning_rate, precision, exploration: of logit-Q learners.
         num_episodes, num_rounds: of the play.
         simulated_episodes: of each simulation with changed learners.
         compared_profiles: at most, at which payoffs are compared.
@@ -62,8 +67,12 @@ class Task:
     draw: Callable[..., Mechanism]
     published_form: Callable[[], Mechanism]
     network: Callable[[], Mechanism]
+    form: Callable[[], Mechanism] | None = None
+    form_ridge: float = 0.0
     formula: Callable[[], Mechanism] | None = None
     formula_ridge: float = 0.0
+    learner: Callable[[], Any] | None = None
+    observation: str = "last_profile"
     learning_rate: float = 0.25
     precision: float = 3.0
     exploration: float = 0.06
@@ -86,15 +95,18 @@ class Task:
         """JSON values: what results of this task depend on besides the seed."""
         sizes = {"num_agents": len(self.action_counts), "num_actions": max(self.action_counts)}
         names = ("num_episodes", "num_rounds", "simulated_episodes", "compared_profiles")
-        return {**sizes, **self.learners, **{name: getattr(self, name) for name in names}}
+        learners = self.learners if self.learner is None else {}
+        return {**sizes, **learners, **{name: getattr(self, name) for name in names}}
 
     def play(self, seed: int) -> Play:
         """Draw the mechanism and let the learners play."""
         truth = self.draw(seed=seed)
-        env = RepeatedGameEnv(truth, max_cycles=self.num_rounds)
-        rollout = agents.rollout(env, agents.LogitQ(**self.learners), num_episodes=self.num_episodes, seed=seed)
+        env = RepeatedGameEnv(truth, max_cycles=self.num_rounds, observation=self.observation)
+        learner = agents.LogitQ(**self.learners) if self.learner is None else self.learner()
+        rollout = agents.rollout(env, learner, num_episodes=self.num_episodes, seed=seed)
         train, test = rollout.traces.split(TRAIN_SHARE)
-        return Play(train, test, truth, LogitDynamics(**self.learners), rollout.choice_probs[len(train) :])
+        dynamics = LogitDynamics(**self.learners) if self.learner is None else None
+        return Play(train, test, truth, dynamics, rollout.choice_probs[len(train) :])
 
 
 def _anonymous(num_agents: int, num_actions: int, width: int, num_episodes: int, num_rounds: int) -> Task:

@@ -10,18 +10,19 @@ from pathlib import Path
 import click
 
 from diml_inverse.benchmark.cells import Cell, Record
-from diml_inverse.benchmark.estimators import ABLATION, ESTIMATORS, MAIN
+from diml_inverse.benchmark.estimators import ABLATION, ESTIMATORS
 from diml_inverse.benchmark.report import write_report
 from diml_inverse.benchmark.results import read_records, write_results
 from diml_inverse.benchmark.runner import run_suite
+from diml_inverse.benchmark.suites import SUITES, Suite
 from diml_inverse.benchmark.tables import summary
-from diml_inverse.benchmark.tasks import PAPER, Task
+from diml_inverse.benchmark.tasks import Task
 from diml_inverse.cli.output import note
 from diml_inverse.cli.settings import check_name
 from diml_inverse.versions import versions
 
 SEVERAL = ("--seeds", "--tasks", "--estimators")
-QUICK_TASKS, QUICK_EPISODES = ("E1", "E2"), 20
+QUICK_EPISODES = 20
 
 
 class Bench(click.Command):
@@ -52,14 +53,14 @@ def repeated(args: list[str]) -> list[str]:
 @click.argument("suite")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder.")
 @click.option("--seeds", multiple=True, type=click.IntRange(0), help="Of mechanism, play and fit.  [default: 0 1 2]")
-@click.option("--tasks", multiple=True, help=f"Of {', '.join(PAPER)}.  [default: all]")
+@click.option("--tasks", multiple=True, help="Of the suite's.  [default: all]")
 @click.option(
     "--estimators",
     multiple=True,
-    help=f"Of {', '.join(ESTIMATORS)}; `ablation` for {', '.join(ABLATION)}.  [default: {' '.join(MAIN)}]",
+    help=f"Of {', '.join(ESTIMATORS)}; `ablation` for {', '.join(ABLATION)}.  [default: the suite's]",
 )
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells at a time, one thread each.")
-@click.option("--quick", is_flag=True, help=f"Tasks {', '.join(QUICK_TASKS)}, seed 0, {QUICK_EPISODES} episodes.")
+@click.option("--quick", is_flag=True, help=f"Two tasks, seed 0, {QUICK_EPISODES} episodes.")
 def command(
     suite: str,
     output: Path,
@@ -69,7 +70,10 @@ def command(
     jobs: int,
     quick: bool,
 ) -> None:
-    """Run a SUITE of tasks (there is one: paper) with all estimators, and report.
+    """Run a SUITE of tasks with its estimators, and report.
+
+    Suites: `paper`, the published experiments, learners known; `learners`, learners of every kind, estimators told
+    nothing of how they learn.
 
     The folder fills with a JSON file for each cell (task, estimator, seed), and in the end results.csv, report.md and
     figures. A run that was interrupted, or is given more seeds, tasks or estimators, does only what is missing, and
@@ -80,12 +84,12 @@ def command(
       diml bench paper --quick -o quick/
       diml bench paper --seeds 0 1 2 --tasks E1 E2 -o results/
     """
-    check_name(suite, ("paper",), "suite")
+    check_name(suite, SUITES, "suite")
     cells = [
         Cell(task, name, seed, suite, _command(suite, task, name, seed, quick))
-        for task in _tasks(tasks, quick)
+        for task in _tasks(SUITES[suite], tasks, quick)
         for seed in seeds or ((0,) if quick else (0, 1, 2))
-        for name in _estimators(estimators)
+        for name in _estimators(SUITES[suite], estimators)
     ]
     output.mkdir(parents=True, exist_ok=True)
     try:
@@ -117,15 +121,15 @@ def _report(output: Path) -> list[Record]:
     return records
 
 
-def _tasks(names: tuple[str, ...], quick: bool) -> list[Task]:
+def _tasks(suite: Suite, names: tuple[str, ...], quick: bool) -> list[Task]:
     for name in names:
-        check_name(name, PAPER, "task")
-    chosen = [PAPER[name] for name in dict.fromkeys(names or (QUICK_TASKS if quick else PAPER))]
+        check_name(name, suite.tasks, "task")
+    chosen = [suite.tasks[name] for name in dict.fromkeys(names or (suite.quick if quick else suite.tasks))]
     return [replace(task, num_episodes=min(QUICK_EPISODES, task.num_episodes)) for task in chosen] if quick else chosen
 
 
-def _estimators(names: tuple[str, ...]) -> list[str]:
+def _estimators(suite: Suite, names: tuple[str, ...]) -> list[str]:
     for name in names:
         check_name(name, (*ESTIMATORS, "ablation"), "estimator")
-    expanded = [part for name in names or MAIN for part in (ABLATION if name == "ablation" else (name,))]
+    expanded = [part for name in names or suite.estimators for part in (ABLATION if name == "ablation" else (name,))]
     return list(dict.fromkeys(expanded))

@@ -14,8 +14,8 @@ from diml_inverse.dynamics.parameters import Value
 from diml_inverse.dynamics.scan import scan
 
 # Below these, payoffs and gradients count as too small to tell apart: the start of a fit, all payoffs equal, is smooth.
-LEAST_VARIANCE = 1e-3  # of payoffs within a block
-LEAST_SQUARE = 1e-4  # of gradients
+LEAST_VARIANCE = 1e-4  # of payoffs within a block
+LEAST_SQUARE = 1e-6  # of gradients
 
 
 class Memory(NamedTuple):

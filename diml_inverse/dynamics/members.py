@@ -123,13 +123,20 @@ MEMBERS: dict[str, Callable[[], AttractionDynamics]] = {
     "gradient bandit": _gradient_bandit,
     "EXP3": _exp3,
 }
+ROUND_BY_ROUND = ("gradient bandit", "EXP3")
 BLOCKS = (16, 64, 256)  # rounds
+MOST_ROUNDS = 1000  # for members that can only be followed round by round
 FEWEST_BLOCKS = 8  # in an episode, for learning in blocks to be worth a try
 
 
 def default_members(num_rounds: int) -> dict[str, LearnerDynamics]:
-    """Every member by name, in long episodes those that learn in blocks too. Precision is 1: payoffs in logits."""
-    members: dict[str, LearnerDynamics] = {name: build() for name, build in MEMBERS.items()}
+    """Every member by name, for episodes of so many rounds: long ones may be learnt from in blocks.
+
+    Precision is 1, so that payoffs are in logits; but the policy gradient in blocks, which knows no scale of payoffs.
+    """
+    members: dict[str, LearnerDynamics] = {
+        name: build() for name, build in MEMBERS.items() if num_rounds <= MOST_ROUNDS or name not in ROUND_BY_ROUND
+    }
     for block in BLOCKS:
         if num_rounds >= FEWEST_BLOCKS * block:
             members[f"policy gradient, blocks of {block}"] = policy_gradient(block)

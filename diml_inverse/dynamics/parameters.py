@@ -12,7 +12,7 @@ from torch import Tensor, nn
 Value = float | Sequence[float]
 
 EDGE = 1e-3  # fitted shares start at least this far inside their range, where the transform still has a slope
-LARGEST = 1e6  # of sizes: beyond it nothing changes any more
+SMALLEST, LARGEST = 1e-12, 1e6  # beyond these nothing changes any more
 
 
 class Range(NamedTuple):
@@ -32,20 +32,19 @@ class Range(NamedTuple):
         return above and below
 
     def unconstrained(self, value: Tensor) -> Tensor:
-        """The number that is fitted; values at an edge are moved inside."""
-        if self.scale == "share":
-            return value.clamp(EDGE, 1 - EDGE).logit()
-        return value.clamp(min=EDGE).log() if self.scale == "size" else value
+        """The number that is fitted; a value at an end of the range is moved inside."""
+        if self.scale == "free":
+            return value
+        inside = torch.where(value <= 0, EDGE, value)
+        return torch.where(inside >= 1, 1 - EDGE, inside).logit() if self.scale == "share" else inside.log()
 
     def natural(self, fitted: Tensor) -> Tensor:
-        """Back again."""
-        return (
-            fitted.sigmoid()
-            if self.scale == "share"
-            else fitted.clamp(max=math.log(LARGEST)).exp()
-            if self.scale == "size"
-            else fitted
-        )
+        """Back again; strictly inside, so that what is saved can be taken up again."""
+        if self.scale == "free":
+            return fitted
+        if self.scale == "share":
+            return fitted.sigmoid().clamp(SMALLEST, 1 - SMALLEST)
+        return fitted.exp().clamp(SMALLEST, LARGEST)
 
     def slope(self, value: Tensor) -> Tensor:
         """Derivative of the natural value in the fitted number."""

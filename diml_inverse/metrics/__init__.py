@@ -30,6 +30,7 @@ from diml_inverse.metrics.histograms import (
 )
 from diml_inverse.metrics.payoffs import (
     negative_log_likelihood,
+    payoff_difference_agreement,
     payoff_difference_by_episode,
     payoff_difference_mse,
     payoff_mse,
@@ -57,6 +58,7 @@ __all__ = [
     "log_likelihood_by_episode",
     "negative_log_likelihood",
     "negative_log_likelihood_by_context",
+    "payoff_difference_agreement",
     "payoff_difference_by_episode",
     "payoff_difference_mse",
     "payoff_mse",

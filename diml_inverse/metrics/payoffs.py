@@ -65,6 +65,32 @@ def payoff_difference_by_episode(
     return ratio_of_sums(totals, weights)
 
 
+def payoff_difference_agreement(mechanism: Mechanism, truth: Mechanism, traces: Traces) -> tuple[float, float]:
+    """How far payoffs agree whatever their scale, for learners whose precision is not known.
+
+    Of payoff differences from the mean over own actions, over the contexts that occur in `traces`: the squared error
+    left by the best multiple of the estimate, over that of knowing nothing; and the correlation. (0, 1) is best;
+    (1, NaN) an estimate without differences.
+
+    Raises:
+        ValueError: as `payoff_difference_mse`.
+    """
+    actions = _complete_profiles(traces, truth)
+    with torch.no_grad():
+        found, true = (_centred(m.counterfactual_payoffs(actions).double()) for m in (mechanism, truth))
+    size, true_size, product = (float((a * b).sum()) for a, b in ((found, found), (true, true), (found, true)))
+    if true_size == 0:
+        raise ValueError("the true payoff differences are all zero: an error relative to them has no meaning")
+    if size == 0:
+        return 1.0, float("nan")
+    return 1 - product**2 / (size * true_size), product / (size * true_size) ** 0.5
+
+
+def _centred(payoffs: Tensor) -> Tensor:
+    """Less the mean over an agent's own actions; 0 where there is no action. [*B, A]"""
+    return (payoffs - payoffs.nanmean(-1, keepdim=True)).nan_to_num(0.0)
+
+
 def payoff_mse(mechanism: Mechanism, truth: Mechanism, actions: Tensor) -> float:
     """Mean squared error of payoffs at the profiles [B, N], in payoff units squared; best 0.
 

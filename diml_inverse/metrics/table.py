@@ -41,6 +41,19 @@ METRICS: tuple[MetricMeaning, ...] = (
         "0",
     ),
     MetricMeaning(
+        "payoff_difference_mse_rescaled",
+        "Error that the best multiple of the payoff differences leaves, over that of knowing nothing: for learners "
+        "whose precision is not known.",
+        "share",
+        "0",
+    ),
+    MetricMeaning(
+        "payoff_difference_correlation",
+        "Correlation of recovered and true payoff differences over the contexts of the test episodes.",
+        "correlation",
+        "1",
+    ),
+    MetricMeaning(
         "payoff_mse_on_support",
         "Squared error of payoffs, levels included, at profiles that occurred in the play; levels are not identified.",
         "payoff units squared",

@@ -18,7 +18,7 @@ from diml_inverse.structure.families import Family, default_families
 TRIAL_PATIENCE, TRIAL_EPOCHS = 20, 300  # of a network: enough to rank it
 FIRST_RIDGE, RIDGE_FACTOR, MOST_RIDGES = 100.0, 10.0, 8  # the search for the ridge that predicts best
 SURELY = 2.0  # standard errors
-TRIAL_ITERATIONS = 200
+TRIAL_ITERATIONS, TRIAL_TOLERANCE = 200, 1e-9
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ class FamilyComparison:
         settings: dict[str, Any] = {"seed": self.seed, **self.network_settings}
         if ridge is not None:
             device = settings.get("device", "cpu")
-            iterations = {"max_iterations": TRIAL_ITERATIONS} if trial else {}
-            return StructuredMLE(candidate, self.dynamics, ridge, seed=self.seed, device=device, **iterations)
+            effort: dict[str, Any] = {"max_iterations": TRIAL_ITERATIONS, "tolerance": TRIAL_TOLERANCE} if trial else {}
+            return StructuredMLE(candidate, self.dynamics, ridge, seed=self.seed, device=device, **effort)
         whole = DIML(candidate, self.dynamics, **settings)
         if not trial:
             return whole

@@ -9,7 +9,8 @@ from benchmark_tasks import CONGESTION, CROWD, UNSTRUCTURED
 
 from diml_inverse.benchmark import figures, tables
 from diml_inverse.benchmark.cells import Cell, Record, run_cell
-from diml_inverse.benchmark.estimators import ABLATION, ABOUT, ESTIMATORS, MAIN, why_not
+from diml_inverse.benchmark.estimators import ABLATION, ABOUT, ESTIMATORS, MAIN, SURROGATES, why_not
+from diml_inverse.benchmark.learner_tasks import LEARNERS
 from diml_inverse.benchmark.paper_figures import PUBLISHED
 from diml_inverse.benchmark.published import PublishedDIML
 from diml_inverse.benchmark.report import TABLES, write_report
@@ -33,6 +34,8 @@ BEHAVIOUR = {
 PAYOFFS = {
     "payoff_difference_mse",
     "payoff_difference_mse_relative",
+    "payoff_difference_mse_rescaled",
+    "payoff_difference_correlation",
     "payoff_mse_on_support",
     "payoff_mse_off_support",
 }
@@ -83,7 +86,7 @@ def test_the_first_80_percent_train_and_the_truth_belongs_to_the_rest():
 
 
 def test_every_name_is_explained():
-    assert set(MAIN) | set(ABLATION) <= set(ESTIMATORS) == set(ABOUT)
+    assert set(MAIN) | set(ABLATION) | set(SURROGATES) <= set(ESTIMATORS) == set(ABOUT)
     known = {metric.name for metric in (*METRICS, *SUITE_METRICS)}
     assert BEHAVIOUR | PAYOFFS | set(TABLES.values()) | {"cramer_rao", "skipped", "error"} <= known
     assert {figure.task for figure in PUBLISHED} <= set(PAPER)
@@ -94,7 +97,13 @@ def test_estimators_that_do_not_apply_say_why():
     assert "no parametric form" in why_not("structured", UNSTRUCTURED)
     assert why_not("tabular", PAPER["E7-n300"]) == "a table of about 10^483 free payoffs"
     assert why_not("families", PAPER["E7-n40"]) == "what `auto` does in a large game"
-    assert all(why_not(name, PAPER["E2"]) is None for name in ESTIMATORS)
+    assert all(why_not(name, PAPER["E2"]) is None for name in set(ESTIMATORS) - set(SURROGATES))
+    assert why_not("paper_surrogate", PAPER["E2"]) == "nothing is known of the structure beforehand"
+    hedge, ppo = LEARNERS["E2-hedge"], LEARNERS["E2-ppo"]
+    assert why_not("neural", hedge) == "the estimator needs to be told how the agents learn"
+    assert why_not("as_hedge", hedge) is None
+    assert why_not("as_policy_gradient_blocks_of_64", hedge) == "for episodes of another length"
+    assert why_not("as_policy_gradient_blocks_of_64", ppo) is None
 
 
 def test_all_metrics_are_there(run):

@@ -1,12 +1,14 @@
 """`diml bench` as a person uses it."""
 
 import io
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 from benchmark_tasks import BROKEN, CONGESTION
 from click.testing import CliRunner
 
+from diml_inverse.benchmark.suites import SUITES
 from diml_inverse.cli import bench, main
 
 
@@ -16,7 +18,8 @@ def diml(*arguments):
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(bench, "PAPER", {"E2": CONGESTION, "E3": BROKEN})
+    paper = replace(SUITES["paper"], tasks={"E2": CONGESTION, "E3": BROKEN}, quick=("E2",))
+    monkeypatch.setattr(bench, "SUITES", {"paper": paper})
 
 
 def test_several_values_after_an_option():

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from page_results import HOSTILE, Made, make_failure, make_results, without
 from diml_inverse.benchmark.cells import Cell, Record, run_cell
 from diml_inverse.benchmark.page import write_page
 from diml_inverse.benchmark.page.content import plain
+from diml_inverse.benchmark.suites import SUITES
 from diml_inverse.cli import bench, main
 
 
@@ -107,7 +109,7 @@ def diml(*arguments):
 
 
 def test_from_bench_to_page(tmp_path, monkeypatch):
-    monkeypatch.setattr(bench, "PAPER", {"E2": CONGESTION})
+    monkeypatch.setattr(bench, "SUITES", {"paper": replace(SUITES["paper"], tasks={"E2": CONGESTION})})
     run = ("bench", "paper", "--tasks", "E2", "--estimators", "equilibrium", "--seeds", 0, "-o", tmp_path / "results")
     assert diml(*run).exit_code == 0
     result = diml("report", tmp_path / "results", "-o", tmp_path / "report")

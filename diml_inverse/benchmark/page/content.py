@@ -17,7 +17,7 @@ from diml_inverse.benchmark.estimators import ABOUT
 from diml_inverse.benchmark.page.leaderboard import HIGHER_IS_BETTER, YARDSTICKS, measured, standings
 from diml_inverse.benchmark.page.reading import Run, suite_of
 from diml_inverse.benchmark.scores import SUITE_METRICS
-from diml_inverse.benchmark.tasks import PAPER
+from diml_inverse.benchmark.suites import TASKS
 from diml_inverse.metrics import METRICS
 
 DIGITS = 6
@@ -64,7 +64,7 @@ def about_names(run: Run) -> dict[str, dict[str, str]]:
     tasks = dict.fromkeys(record.task for record in run.records)
     estimators = dict.fromkeys(record.estimator for record in run.records)
     return {
-        "Tasks": {name: PAPER[name].about for name in tasks if name in PAPER},
+        "Tasks": {name: TASKS[name].about for name in tasks if name in TASKS},
         "Estimators": {name: ABOUT[name].replace("`", "") for name in estimators if name in ABOUT},
     }
 

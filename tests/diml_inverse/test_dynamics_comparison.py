@@ -1,0 +1,131 @@
+"""How agents learn, chosen by held-out likelihood."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from slow_definitions import played, random_traces
+
+import agents
+from diml_envs import RepeatedGameEnv, Traces
+from diml_envs.mechanisms import CongestionMechanism, OwnLoadTableMechanism
+from diml_inverse import (
+    DIML,
+    AttractionDynamics,
+    Dynamics,
+    DynamicsComparison,
+    Estimate,
+    LogitDynamics,
+    StructuredMLE,
+    structure,
+)
+from diml_inverse import dynamics_comparison as module
+from diml_inverse.dynamics.members import MEMBERS
+from diml_inverse.held_out import HeldOut, folds
+from diml_inverse.metrics import payoff_difference_agreement
+from diml_inverse.structure import default_families
+
+TRUTH = CongestionMechanism.random(3, 3, seed=1)
+MEMBER_NAMES = ("logit-Q", "logit-Q, own payoff", "Hedge", "averages, own payoff")
+
+
+def play(learner: Any, episodes: int = 60, rounds: int = 30) -> Traces:
+    env = RepeatedGameEnv(TRUTH, max_cycles=rounds)
+    return agents.rollout(env, learner, num_episodes=episodes, seed=0).traces
+
+
+def members() -> dict[str, Dynamics]:
+    return {name: MEMBERS[name]() for name in MEMBER_NAMES}
+
+
+def under(dynamics: Dynamics) -> StructuredMLE:
+    return StructuredMLE(OwnLoadTableMechanism(3, 3), dynamics, ridge=0.1, tolerance=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("learner", "expected"),
+    [
+        (agents.LogitQ(precision=6.0), "logit-Q"),
+        (agents.LogitQ(precision=6.0, feedback="own"), "logit-Q, own payoff"),
+        (agents.Hedge(1.0), "Hedge"),
+        (agents.Softmax(6.0), "averages, own payoff"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_the_generating_member_is_chosen_and_payoffs_follow(learner: Any, expected: str) -> None:
+    traces = play(learner)
+    estimate = DynamicsComparison(under, members()).fit(traces)
+    rows = estimate.info["learners"]
+    assert [row["member"] for row in rows] == list(MEMBER_NAMES)
+    assert next(row["member"] for row in rows if row["chosen"]) == expected
+    error, correlation = payoff_difference_agreement(estimate.mechanism, TRUTH, traces)
+    assert error < 0.05
+    assert correlation > 0.97
+
+
+def test_rows_are_means_over_held_out_decisions() -> None:
+    traces = play(agents.LogitQ(), episodes=6, rounds=10)
+    dynamics = LogitDynamics()
+    (row,) = DynamicsComparison(under, {"known": dynamics}).fit(traces).info["learners"]
+    values = [under(dynamics).fit(train).log_likelihood(test) for train, test in folds(traces, 0)]
+    assert row["held_out_log_likelihood"] == pytest.approx(np.mean(values))
+    assert row == {**row, "member": "known", "fitted": 0, "standard_error": 0.0, "chosen": True}
+
+
+def test_the_simplest_within_a_standard_error_is_chosen() -> None:
+    def trial(name: str, fitted: tuple[str, ...], totals: list[float]) -> module._Trial:
+        held_out = HeldOut(np.array(totals), np.array([1, 1, 1]))
+        return module._Trial(name, AttractionDynamics(fit=fitted), held_out)
+
+    rich = trial("rich", ("learning_rate", "exploration"), [-1.0, -2.0, -3.0])
+    poor = trial("poor", (), [-1.1, -1.9, -3.1])  # worse by .033, standard error .067
+    bad = trial("bad", (), [-1.2, -2.2, -3.2])  # worse by .2, for sure
+    assert module._simplest_of_the_best([rich, poor, bad]) is poor
+    assert module._simplest_of_the_best([rich, bad]) is rich
+
+
+def test_one_episode_cannot_be_compared_on() -> None:
+    with pytest.raises(ValueError, match="compared on held-out episodes"):
+        DynamicsComparison(under, members()).fit(random_traces((3, 3, 3), [20]))
+
+
+def test_structure_and_learners_are_both_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setattr(module, "default_members", lambda rounds: members())
+    tables = [family for family in default_families() if not family.network]  # networks would take a minute
+    for place in (structure, structure.comparison):
+        monkeypatch.setattr(place, "default_families", lambda: tables)
+    traces = play(agents.LogitQ(precision=8.0, feedback="own"), episodes=30, rounds=25)
+    estimate = DIML("auto", "auto", max_epochs=30, members=1).fit(traces)
+    assert next(row["member"] for row in estimate.info["learners"] if row["chosen"]) == "logit-Q, own payoff"
+    assert payoff_difference_agreement(estimate.mechanism, TRUTH, traces)[0] < 0.1
+    estimate.save(tmp_path / "estimate.safetensors")
+    again = Estimate.load(tmp_path / "estimate.safetensors")
+    assert again.log_likelihood(traces) == pytest.approx(estimate.log_likelihood(traces), abs=1e-12)
+
+
+def test_a_given_network_is_fitted_under_the_learners_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        module, "default_members", lambda rounds: {"Hedge": MEMBERS["Hedge"](), "own": MEMBERS["UCB"]()}
+    )
+    estimate = DIML(OwnLoadTableMechanism(3, 3), "auto", max_epochs=200, members=2).fit(played(TRUTH, 10, 20))
+    assert estimate.info["learners"][0]["chosen"]
+    assert estimate.info["epochs"]
+
+
+def test_learners_parameters_are_fitted_by_gradient_steps_too() -> None:
+    """Null: no information is lost. Two fits of one likelihood, by L-BFGS and by Adam without early stopping."""
+    traces = play(agents.LogitQ(0.4, 6.0, 0.1), episodes=30)
+    dynamics = LogitDynamics(0.2, 6.0, 0.05, fit=("learning_rate", "exploration"))
+    exact = StructuredMLE(OwnLoadTableMechanism(3, 3), dynamics, tolerance=1e-11).fit(traces)
+    settings = {"validation_fraction": 0.0, "members": 2, "max_epochs": 1500, "weight_decay": 0.0, "step_size": 0.01}
+    stepped = DIML(OwnLoadTableMechanism(3, 3), dynamics, **settings).fit(traces)
+    assert stepped.log_likelihood(traces) == pytest.approx(exact.log_likelihood(traces), abs=1e-5)
+    for name in ("learning_rate", "exploration"):
+        assert float(stepped.dynamics.value(name)) == pytest.approx(float(exact.dynamics.value(name)), abs=0.01)
+
+
+def test_words_other_than_auto_are_rejected() -> None:
+    with pytest.raises(ValueError, match="dynamics must be a Dynamics or \"auto\"; got 'logit'"):
+        DIML("auto", "logit")  # type: ignore[arg-type]
