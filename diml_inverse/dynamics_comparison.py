@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -29,19 +29,13 @@ class _Trial:
     dynamics: Dynamics
     held_out: HeldOut
 
-    @property
-    def fitted(self) -> int:
-        """Learners' parameters that are fitted."""
-        return sum(parameter.numel() for parameter in self.dynamics.parameters())
-
 
 class DynamicsComparison:
-    """Fit the mechanism under each model of learning to part of the episodes, score the rest, refit under the best:
-    the simplest within a standard error of the highest likelihood.
+    """Fit the mechanism under each model of learning to part of the episodes, score the rest, refit under the best.
 
     `info["learners"]` of the estimate has a row for each: `member`, `fitted` (how many parameters),
     `held_out_log_likelihood` (mean nats per decision), `standard_error` (over episodes, of the difference to the
-    highest), `chosen`. `info["learner_parameters"]` has the chosen one's values, `info["at_edge"]` those the data
+    best), `chosen`. `info["learner_parameters"]` has the chosen one's values, `info["at_edge"]` those the data
     push to an end of their range.
 
     Built-in members have precision 1: play shows precision and payoffs only as a product, so payoffs come out in
@@ -76,9 +70,9 @@ class DynamicsComparison:
             _Trial(name, dynamics, together([score(self.trial(dynamics).fit(train), test) for train, test in parts]))
             for name, dynamics in members.items()
         ]
-        best = _simplest_of_the_best(trials)
+        best = max(trials, key=lambda trial: trial.held_out.mean)
         estimate = self.estimator(best.dynamics).fit(traces)
-        rows = [_row(trial, trials, trial is best) for trial in trials]
+        rows = [_row(trial, best) for trial in trials]
         return replace(estimate, info={**estimate.info, "learners": rows, **described(estimate.dynamics)})
 
 
@@ -90,27 +84,11 @@ def described(dynamics: Dynamics) -> dict[str, Any]:
     return {"learner_parameters": dynamics.config(), "at_edge": learner.at_edge()}
 
 
-def _highest(trials: Sequence[_Trial]) -> _Trial:
-    return max(trials, key=lambda trial: trial.held_out.mean)
-
-
-def _simplest_of_the_best(trials: Sequence[_Trial]) -> _Trial:
-    """Fewest fitted parameters within a standard error of the highest (Breiman et al. 1984), higher first."""
-    highest = _highest(trials)
-    near = [
-        trial
-        for trial in trials
-        if trial is highest
-        or highest.held_out.mean - trial.held_out.mean <= trial.held_out.standard_error_to(highest.held_out)
-    ]
-    return min(near, key=lambda trial: (trial.fitted, -trial.held_out.mean))
-
-
-def _row(trial: _Trial, trials: Sequence[_Trial], chosen: bool) -> dict[str, Any]:
+def _row(trial: _Trial, best: _Trial) -> dict[str, Any]:
     return {
         "member": trial.member,
-        "fitted": trial.fitted,
+        "fitted": sum(parameter.numel() for parameter in trial.dynamics.parameters()),
         "held_out_log_likelihood": trial.held_out.mean,
-        "standard_error": trial.held_out.standard_error_to(_highest(trials).held_out),
-        "chosen": chosen,
+        "standard_error": trial.held_out.standard_error_to(best.held_out),
+        "chosen": trial is best,
     }

@@ -14,7 +14,8 @@ from diml_inverse.estimate import Estimate
 from diml_inverse.likelihood import decision_log_likelihoods, observe
 
 NUM_FOLDS = 3
-MANY_DECISIONS = 25_000  # from here on one held-out fold will do; with fewer, all are held out in turn
+MANY_DECISIONS = 25_000  # from here on, in as many episodes as follow, one held-out fold will do; else all in turn
+MANY_EPISODES = 12
 
 Fold = tuple[Traces, Traces]  # trained on, held out
 
@@ -52,7 +53,8 @@ def folds(traces: Traces, seed: int) -> list[Fold]:
             f"{count} given; name the model instead of comparing"
         )
     parts = np.array_split(np.random.default_rng(seed).permutation(count), min(NUM_FOLDS, count))
-    used = parts[:1] if int(telling.observed[:, 1:].sum()) >= MANY_DECISIONS else parts
+    many = count >= MANY_EPISODES and int(telling.observed[:, 1:].sum()) >= MANY_DECISIONS
+    used = parts[:1] if many else parts
     return [(telling[np.setdiff1d(np.arange(count), part)], telling[np.sort(part)]) for part in used]
 
 

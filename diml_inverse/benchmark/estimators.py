@@ -45,7 +45,7 @@ class Fits(Protocol):
 
 def _auto(task: Task, seed: int) -> Fits:
     if task.learner is not None:
-        final, trial = (partial(_under, task, tolerance=tolerance) for tolerance in (1e-10, 1e-8))
+        final, trial = (partial(_under, task, tolerance=tolerance) for tolerance in (1e-10, 1e-9))
         return DynamicsComparison(final, trial=trial, seed=seed)
     return DIML("auto", LogitDynamics(**task.learners), seed=seed)
 

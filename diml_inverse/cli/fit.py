@@ -27,6 +27,13 @@ from diml_inverse.report.folder import FACTS
 @click.option("--learning-rate", type=float, help="Of the learners; default: the file's, or 0.25.")
 @click.option("--precision", type=float, help="Of the learners; default: the file's, or 1.")
 @click.option("--exploration", type=float, help="Of the learners; default: the file's, or 0.02.")
+@click.option(
+    "--learners",
+    type=click.Choice(["logit-q", "auto"]),
+    default="logit-q",
+    show_default=True,
+    help="How the agents learn; auto: chosen by held-out likelihood and fitted.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the fit.")
 @column_options
 @click.option("--group-column", help="Fit each group of episodes apart: the column that names the group.")
@@ -36,6 +43,7 @@ def command(
     plays: Path,
     output: Path,
     mechanism: str,
+    learners: str,
     seed: int,
     group_column: str | None,
     payoff_column: str | None,
@@ -54,7 +62,8 @@ def command(
 
     The learners' parameters are those given here, else those of the simulated learners named in the file, else .25,
     1 and .02. Behaviour shows the product of payoffs and precision only: unless the precision is known, read signs
-    and ratios.
+    and ratios. With --learners auto nothing is taken to be known of them: models of learning from bandits to
+    experience-weighted attraction are compared on held-out episodes, which takes a minute or more.
 
     The folder holds estimate.safetensors, payoff_differences.csv, history.csv, fit.json and picture.png. On stdout: the
     payoff differences as CSV, also scaled so that each agent's largest is 1, beside the true ones where known.
@@ -62,7 +71,7 @@ def command(
     \b
     Examples:
       diml fit plays.nc -o fit/
-      diml fit plays.csv -o fit/ --agent-column player --payoff-column points
+      diml fit plays.csv -o fit/ --agent-column player --payoff-column points --learners auto
     """
     if mechanism != "auto":
         check_name(mechanism, MECHANISMS, "mechanism")
@@ -73,15 +82,18 @@ def command(
         raise click.ClickException(f"{plays}: no agent ever chose between actions, so there is nothing to recover")
     groups = groups_of(plays, group_column, columns, traces) if group_column else {"": traces}
     truths = {group: _truth(plays, payoff_column, columns, part) for group, part in groups.items()}
-    learners = learner_parameters(parameters, traces)
-    _note_learners(learners)
+    known = None if learners == "auto" else learner_parameters(parameters, traces)
+    if known is None and (given := [name for name, value in parameters.items() if value is not None]):
+        raise click.UsageError(f"--{given[0].replace('_', '-')} has no meaning with --learners auto, which fits it")
+    if known is not None:
+        _note_learners(known)
     settings = {"plays": str(plays), "group_column": group_column, "payoff_column": payoff_column}
     fits = {}
     for group, part in groups.items():
         if group_column:
             note(f"{group_column} {group}: {len(part)} episodes")
         facts = settings | {"group": group or None}
-        fits[group] = fit_plays(part, mechanism, learners, seed, truths[group], facts)
+        fits[group] = fit_plays(part, mechanism, known, seed, truths[group], facts)
     _save(fits, output, group_column)
     _print(fits, output, group_column)
 

@@ -13,7 +13,9 @@ from diml_inverse.cli.candidates import LearnerParameters, default_mechanism, ma
 from diml_inverse.cli.output import note
 from diml_inverse.cli.scores import errors, likelihoods
 from diml_inverse.cli.truth import Truth
+from diml_inverse.diml import DIML
 from diml_inverse.dynamics import LogitDynamics
+from diml_inverse.dynamics_comparison import DynamicsComparison, FitsMechanism
 from diml_inverse.estimate import Estimate
 from diml_inverse.identification import visited_contexts
 from diml_inverse.report import comparison_table, payoff_difference_table, save_fit
@@ -47,33 +49,58 @@ class Fit(NamedTuple):
 def fit_plays(
     traces: Traces,
     mechanism: str,
-    learners: LearnerParameters,
+    learners: LearnerParameters | None,
     seed: int,
     truth: Truth | None,
     settings: Mapping[str, Any],
 ) -> Fit:
-    """Fit the named form, or that of `default_mechanism`, and compare with the truth where it is known."""
+    """Fit the named form, or that of `default_mechanism`, and compare with the truth where it is known.
+
+    learners: None to find out how the agents learn.
+    """
     name, reason = default_mechanism(traces) if mechanism == "auto" else (mechanism, "as asked")
     note(f"mechanism: {name} ({reason})")
-    estimate = make_estimator(name, LogitDynamics(**learners.values), traces, seed).fit(traces)
+    estimate = _estimator(name, learners, traces, seed).fit(traces)
+    _note_learners_found(estimate)
+    scale_known = learners is not None and learners.scale_known
     _note_structure(estimate)
     table = payoff_difference_table(estimate.mechanism, traces, None if truth is None else truth.mechanism)
     _note_contexts_left_out(table, traces)
     scores = likelihoods(estimate, traces, truth)
-    if learners.scale_known:
+    if scale_known:
         scores |= errors(estimate, traces, truth)
     note("on these plays: " + ", ".join(f"{score} {value:.4g}" for score, value in scores.items()))
     facts = {
         **settings,
         "seed": seed,
         "mechanism": name,
-        "learner_parameters": learners.values,
-        "learner_parameters_from": learners.sources,
+        "learner_parameters": estimate.dynamics.config() if learners is None else learners.values,
+        "learner_parameters_from": "fitted" if learners is None else learners.sources,
         **scores,
         "estimator": dict(estimate.info),
         "versions": versions(),
     }
-    return Fit(estimate, traces, table, facts, learners.scale_known)
+    return Fit(estimate, traces, table, facts, scale_known)
+
+
+def _estimator(name: str, learners: LearnerParameters | None, traces: Traces, seed: int) -> FitsMechanism:
+    if learners is not None:
+        return make_estimator(name, LogitDynamics(**learners.values), traces, seed)
+    if name == "structure":
+        return DIML("auto", "auto", seed=seed, progress=True)
+    return DynamicsComparison(lambda dynamics: make_estimator(name, dynamics, traces, seed), seed=seed)
+
+
+def _note_learners_found(estimate: Estimate) -> None:
+    rows = estimate.info.get("learners", [])
+    for row in rows:
+        if row["chosen"]:
+            note(f"learners: {row['member']} (best of {len(rows)} on held-out episodes), {estimate.dynamics}")
+            note(
+                "payoffs are in units of 1 / precision, which is not known: only their signs and ratios mean something"
+            )
+    if ends := estimate.info.get("at_edge"):
+        note(f"at an end of their range: {', '.join(ends)}")
 
 
 def _note_structure(estimate: Estimate) -> None:

@@ -16,7 +16,7 @@ from diml_inverse.metrics import payoff_difference_mse
 
 def likelihoods(estimate: Estimate, traces: Traces, truth: Truth | None) -> dict[str, float]:
     """Nats per scored decision: of the fit, of uniform choice, and of the truth where it is known."""
-    uniform = LogitDynamics(**{**estimate.dynamics.config(), "precision": 0.0})
+    uniform = LogitDynamics(precision=0.0)
     compared = {"log_likelihood": (estimate.mechanism, estimate.dynamics)}
     compared["uniform_log_likelihood"] = (estimate.mechanism, uniform)
     if truth is not None and truth.dynamics is not None:

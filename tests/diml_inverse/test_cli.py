@@ -172,3 +172,19 @@ def test_three_mechanisms_in_one_file_are_fitted_apart(tmp_path):
         assert (tmp_path / "fit" / group / "picture.png").exists()
         assert json.loads((tmp_path / "fit" / group / "fit.json").read_text())["group"] == group
     assert "name one" in CliRunner().invoke(main, ["evaluate", str(tmp_path / "fit"), str(plays)]).stderr
+
+
+def test_learners_can_be_found_out(tmp_path):
+    """Bandits on a congestion game: the payoffs of an own-payoff surrogate, not of one that is told everything."""
+    sizes = ("--set", "num_agents=2", "--set", "num_actions=2", "--set", "max_cycles=15")
+    diml("rollout", "diml/congestion_v0", "--episodes", 12, *sizes, "-o", tmp_path / "plays.nc")
+    result = diml("fit", tmp_path / "plays.nc", "-o", tmp_path / "fit", "--learners", "auto", "--mechanism", "tabular")
+    assert "best of 11 on held-out episodes" in result.stderr
+    facts = json.loads((tmp_path / "fit" / "fit.json").read_text())
+    assert facts["learner_parameters_from"] == "fitted"
+    assert len(facts["estimator"]["learners"]) == 11
+    diml("evaluate", tmp_path / "fit", tmp_path / "plays.nc")
+    clash = ("fit", tmp_path / "plays.nc", "-o", tmp_path / "other", "--learners", "auto", "--learning-rate", 0.2)
+    failed = CliRunner().invoke(main, [str(argument) for argument in clash])
+    assert failed.exit_code == 2
+    assert "--learning-rate has no meaning with --learners auto" in failed.stderr

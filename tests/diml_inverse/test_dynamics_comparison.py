@@ -13,7 +13,6 @@ from diml_envs import RepeatedGameEnv, Traces
 from diml_envs.mechanisms import CongestionMechanism, OwnLoadTableMechanism
 from diml_inverse import (
     DIML,
-    AttractionDynamics,
     Dynamics,
     DynamicsComparison,
     Estimate,
@@ -23,7 +22,7 @@ from diml_inverse import (
 )
 from diml_inverse import dynamics_comparison as module
 from diml_inverse.dynamics.members import MEMBERS
-from diml_inverse.held_out import HeldOut, folds
+from diml_inverse.held_out import folds
 from diml_inverse.metrics import payoff_difference_agreement
 from diml_inverse.structure import default_families
 
@@ -72,18 +71,6 @@ def test_rows_are_means_over_held_out_decisions() -> None:
     values = [under(dynamics).fit(train).log_likelihood(test) for train, test in folds(traces, 0)]
     assert row["held_out_log_likelihood"] == pytest.approx(np.mean(values))
     assert row == {**row, "member": "known", "fitted": 0, "standard_error": 0.0, "chosen": True}
-
-
-def test_the_simplest_within_a_standard_error_is_chosen() -> None:
-    def trial(name: str, fitted: tuple[str, ...], totals: list[float]) -> module._Trial:
-        held_out = HeldOut(np.array(totals), np.array([1, 1, 1]))
-        return module._Trial(name, AttractionDynamics(fit=fitted), held_out)
-
-    rich = trial("rich", ("learning_rate", "exploration"), [-1.0, -2.0, -3.0])
-    poor = trial("poor", (), [-1.1, -1.9, -3.1])  # worse by .033, standard error .067
-    bad = trial("bad", (), [-1.2, -2.2, -3.2])  # worse by .2, for sure
-    assert module._simplest_of_the_best([rich, poor, bad]) is poor
-    assert module._simplest_of_the_best([rich, bad]) is rich
 
 
 def test_one_episode_cannot_be_compared_on() -> None:

@@ -108,6 +108,7 @@ def test_few_decisions_are_held_out_in_turn_many_once(
     monkeypatch: pytest.MonkeyPatch, episodes: int, enough: bool, fits: int
 ) -> None:
     traces = random_traces((2, 2), [3] * episodes)
+    monkeypatch.setattr(held_out, "MANY_EPISODES", 3)
     monkeypatch.setattr(held_out, "MANY_DECISIONS", 4 * episodes + (not enough))
     parts = held_out.folds(traces, 0)
     assert len(parts) == fits
