@@ -180,6 +180,7 @@ def test_a_log_is_text(page):
 def test_each_suite_has_its_leaderboard_and_heat_map(driver, tmp_path):
     results = make_results(tmp_path / "results", tasks=("E1", "logit"), suites=("paper", "learners"))
     driver.get(write_page(results, tmp_path / "report").as_uri())
+    WebDriverWait(driver, 10).until(lambda page: page.find_elements(By.CSS_SELECTOR, "#heatmaps tbody th"))
     for section in ("leaderboards", "heatmaps"):
         titles = [title.text for title in driver.find_elements(By.CSS_SELECTOR, f"#{section} h3")]
         assert titles == ["paper", "learners"]
@@ -190,7 +191,7 @@ def test_each_suite_has_its_leaderboard_and_heat_map(driver, tmp_path):
 def test_hostile_names_do_nothing(driver, tmp_path):
     results = make_results(tmp_path / "results", tasks=("E1", HOSTILE), estimators=("auto", HOSTILE))
     driver.get(write_page(results, tmp_path / "report").as_uri())
-    assert HOSTILE in column(driver, "#leaderboards table", 2)
+    WebDriverWait(driver, 10).until(lambda page: HOSTILE in column(page, "#leaderboards table", 2))
     driver.find_elements(By.CSS_SELECTOR, "#cell-table tbody button")[-1].click()
     assert HOSTILE in driver.find_element(By.ID, "details-title").text
     time.sleep(0.2)  # what an image that cannot be loaded would need to run its handler
