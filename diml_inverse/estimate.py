@@ -25,8 +25,12 @@ from diml_envs.mechanisms.ensemble import EnsembleMechanism
 from diml_envs.traces import Label, Traces
 from diml_inverse import likelihood
 from diml_inverse.dynamics.base import Dynamics
+from diml_inverse.inference import intervals
+from diml_inverse.inference.summary import Summary
+from diml_inverse.inference.uncertainty import Uncertainty
 
 FORMAT = "diml-estimate-1"
+UNCERTAINTY = "uncertainty."  # before the names of the covariance's tensors in a file
 
 Module = TypeVar("Module", Mechanism, Dynamics)
 
@@ -41,6 +45,7 @@ class Estimate:
         history: a row for each epoch or iteration.
         agents, action_labels: those of the traces it was fitted to.
         info: JSON values: estimator, settings, seed, why it stopped.
+        uncertainty: how precisely play pins the mechanism down, if it was fitted by maximum likelihood.
     """
 
     mechanism: Mechanism
@@ -49,6 +54,7 @@ class Estimate:
     agents: tuple[str, ...]
     action_labels: tuple[tuple[Label, ...], ...]
     info: Mapping[str, Any] = field(default_factory=dict)
+    uncertainty: Uncertainty | None = field(default=None, compare=False, repr=False)
 
     def payoff_differences(self, actions: ArrayLike | Tensor) -> Tensor:
         """Counterfactual payoffs less their mean over the agent's own actions: the part that choices identify.
@@ -67,6 +73,45 @@ class Estimate:
             payoffs = self.mechanism.counterfactual_payoffs(profile)
         return payoffs - payoffs.nanmean(-1, keepdim=True)
 
+    def standard_errors(self, actions: ArrayLike | Tensor, covariance: str | None = None) -> Tensor:
+        """Of `payoff_differences(actions)`; infinite where play does not identify the difference.
+
+        int64 [*B, N] -> float64 [*B, N, A], payoff units; NaN where an agent has no such action.
+
+        Args:
+            actions: profiles.
+            covariance: "clustered" (by episode) or "information"; None takes the first where there are enough
+                episodes, see `Uncertainty`.
+
+        Raises:
+            ValueError: no maximum-likelihood fit, loaded from a file without its covariance, or too many parameters.
+        """
+        profile = torch.as_tensor(actions if isinstance(actions, Tensor) else np.array(actions))
+        return intervals.standard_errors(self, profile.to(self.mechanism.device), covariance)
+
+    def intervals(
+        self, actions: ArrayLike | Tensor, level: float = 0.95, covariance: str | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Low and high ends of normal intervals for `payoff_differences(actions)`, each [*B, N, A]; see there.
+
+        Raises:
+            ValueError: as `standard_errors`, or a level outside (0, 1).
+        """
+        centre = self.payoff_differences(actions).double().cpu()
+        half = intervals.quantile(level) * self.standard_errors(actions, covariance)
+        return centre - half, centre + half
+
+    def summary(self, level: float = 0.95, covariance: str | None = None, max_rows: int = 40) -> Summary:
+        """What was estimated, with standard errors, as a table to print: `print(estimate.summary())`.
+
+        A row for each parameter of the mechanism (for a table of payoffs: for each payoff difference), then for each
+        fitted parameter of the learners.
+
+        Raises:
+            ValueError: as `standard_errors`.
+        """
+        return Summary.of(self, level, covariance, max_rows)
+
     def log_likelihood(self, traces: Traces) -> float:
         """Mean nats per scored decision; see `diml_inverse.log_likelihood`."""
         with torch.no_grad():
@@ -80,7 +125,11 @@ class Estimate:
         return log_probs.double().exp().cpu().numpy()
 
     def save(self, path: str | Path) -> None:
-        """Write one file (safetensors: numbers and JSON, nothing that could run), whole or not at all."""
+        """Write one file (safetensors: numbers and JSON, nothing that could run), whole or not at all.
+
+        The covariance goes with it if it was computed before, by `standard_errors` or what rests on them; the play
+        that it is computed from does not.
+        """
         header = {
             "format": FORMAT,
             "mechanism": type(self.mechanism).__name__,
@@ -93,6 +142,9 @@ class Estimate:
             "info": dict(self.info),
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.mechanism.state_dict().items()}
+        if self.uncertainty is not None and self.uncertainty.computed:
+            covariance, header["uncertainty"] = self.uncertainty.saved()
+            tensors |= {UNCERTAINTY + name: tensor.contiguous() for name, tensor in covariance.items()}
         with atomic_write(path) as temporary:
             save_file(tensors, temporary, metadata={"diml": json.dumps(header)})
 
@@ -111,6 +163,7 @@ class Estimate:
             FileNotFoundError: no file.
         """
         header, tensors = _read(Path(path))
+        covariance = {name: tensors.pop(name) for name in list(tensors) if name.startswith(UNCERTAINTY)}
         try:
             mechanism = _mechanism(header, mechanism)
             dynamics = _given(dynamics, header["dynamics"]) or _build(
@@ -127,6 +180,7 @@ class Estimate:
                 tuple(header["agents"]),
                 tuple(tuple(labels) for labels in header["action_labels"]),
                 dict(header["info"]),
+                _uncertainty(header, covariance, mechanism, dynamics),
             )
         except (KeyError, TypeError, RuntimeError, AttributeError) as error:
             raise ValueError(f"{path}: the estimate in this file is damaged or of another version ({error})") from error
@@ -144,6 +198,15 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError(f"{path} was not written by Estimate.save in format {FORMAT}")
     return header, tensors
+
+
+def _uncertainty(
+    header: dict[str, Any], tensors: Mapping[str, Tensor], mechanism: Mechanism, dynamics: Dynamics
+) -> Uncertainty | None:
+    if "uncertainty" not in header:
+        return None
+    named = {name.removeprefix(UNCERTAINTY): tensor for name, tensor in tensors.items()}
+    return Uncertainty.restored(mechanism, dynamics, named, header["uncertainty"])
 
 
 def _mechanism(header: dict[str, Any], given: Mechanism | None) -> Mechanism:

@@ -19,6 +19,7 @@ from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.estimate import Estimate
+from diml_inverse.inference.uncertainty import Uncertainty
 from diml_inverse.likelihood import ObservedPlay, nonfinite_place, observe, total_log_likelihood
 
 
@@ -70,7 +71,8 @@ class StructuredMLE:
         mechanism = copy.deepcopy(self.mechanism).double().to(self.device).requires_grad_(True)
         mechanism.reset_parameters(seeded_generator(self.seed, "fit"))
         dynamics = copy.deepcopy(self.dynamics).to(self.device)
-        objective = _Objective(mechanism, dynamics, observe(mechanism, dynamics, traces), self.ridge)
+        play = observe(mechanism, dynamics, traces)
+        objective = _Objective(mechanism, dynamics, play, self.ridge)
         result = minimize(
             objective,
             objective.start(),
@@ -85,6 +87,7 @@ class StructuredMLE:
             },
         )
         objective(result.x)
+        of_learners = [name for name, parameter in dynamics.named_parameters() if parameter.requires_grad]
         return Estimate(
             mechanism.requires_grad_(False),
             dynamics.requires_grad_(False),
@@ -92,6 +95,7 @@ class StructuredMLE:
             traces.agents,
             traces.action_labels,
             self._info(result),
+            Uncertainty(mechanism, dynamics, play, self.ridge, of_learners),
         )
 
     def _info(self, result: OptimizeResult) -> dict[str, Any]:

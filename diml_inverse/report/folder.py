@@ -13,11 +13,11 @@ from diml_envs.traces import Traces
 from diml_inverse.estimate import Estimate
 from diml_inverse.report.composition import composition_chart, composition_table
 from diml_inverse.report.pictures import picture
-from diml_inverse.report.tables import comparison_table
+from diml_inverse.report.tables import comparison_table, with_intervals
 
 ESTIMATE = "estimate.safetensors"
 FACTS = "fit.json"
-COLUMNS = ["agent", "others", "action", "payoff_difference", "visits"]
+COLUMNS = ["agent", "others", "action", "payoff_difference", "visits", "std_error", "low", "high"]
 
 
 def save_fit(
@@ -30,6 +30,7 @@ def save_fit(
 ) -> None:
     """Write estimate.safetensors, payoff_differences.csv, history.csv, fit.json and picture.png into a new folder.
 
+    The table gets standard errors and 95 % intervals if the estimate has them (maximum likelihood).
     Where the structure was learnt, also kinds.csv and kinds.png (what the game is made of), or families.csv.
 
     Args:
@@ -45,8 +46,9 @@ def save_fit(
         FileExistsError: the folder is there already.
     """
     folder.mkdir(parents=True)
+    table = with_intervals(table, estimate, traces)  # before saving: the covariance is saved once computed
     estimate.save(folder / ESTIMATE)
-    table[COLUMNS].to_csv(folder / "payoff_differences.csv", index=False)
+    table[[name for name in COLUMNS if name in table]].to_csv(folder / "payoff_differences.csv", index=False)
     estimate.history.to_csv(folder / "history.csv", index=False)
     (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n")
     figure = picture(estimate, traces, comparison_table(table, traces), scale_known)

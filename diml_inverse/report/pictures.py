@@ -20,6 +20,7 @@ MOST_ACTIONS = 5
 DECISIONS_PER_POINT = 200
 FEWEST_BINS = 8
 FEW_POINTS = 8  # few enough to be named
+MOST_BARS = 300  # intervals of more points would hide the points
 
 
 def picture(estimate: Estimate, traces: Traces, comparison: pd.DataFrame, scale_known: bool) -> Figure:
@@ -32,6 +33,8 @@ def picture(estimate: Estimate, traces: Traces, comparison: pd.DataFrame, scale_
 def recovered_against_true(comparison: pd.DataFrame, scaled: bool = False) -> Figure:
     """Scatter of `comparison_table`'s differences with the identity line; larger points were visited more often.
 
+    Vertical bars are intervals, where there are any and points are few enough.
+
     scaled: each agent's differences divided by its largest, for when the precision, and so the unit, is not known.
     """
     name = "scaled" if scaled else "payoff_difference"
@@ -42,6 +45,7 @@ def recovered_against_true(comparison: pd.DataFrame, scaled: bool = False) -> Fi
     axes = figure.subplots()
     _identity_line(axes, shown[[name, f"true_{name}"]].to_numpy())
     _points(axes, shown, name)
+    _bars(axes, shown, scaled)
     unit = "each agent's largest = 1" if scaled else "payoff units"
     axes.set(xlabel=f"true payoff difference ({unit})", ylabel=f"recovered payoff difference ({unit})")
     cut = f"\nthe {MOST_POINTS} most visited of {len(known)} points" if len(known) > MOST_POINTS else ""
@@ -78,6 +82,14 @@ def _points(axes: Axes, shown: pd.DataFrame, name: str) -> None:
     if len(shown) <= FEW_POINTS:
         _name_points(axes, shown, name)
     axes.legend(loc="upper left", title="point size: visits", frameon=False)
+
+
+def _bars(axes: Axes, shown: pd.DataFrame, scaled: bool) -> None:
+    """Intervals of identified differences; they may reach out of the picture."""
+    if scaled or "std_error" not in shown or len(shown) > MOST_BARS:
+        return
+    known = shown[np.isfinite(shown["std_error"])]
+    axes.vlines(known["true_payoff_difference"], known["low"], known["high"], color="0.55", linewidth=0.8, zorder=1.5)
 
 
 def _name_points(axes: Axes, shown: pd.DataFrame, name: str) -> None:

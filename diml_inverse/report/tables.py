@@ -7,9 +7,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from diml_envs.mechanisms.base import Mechanism
+from diml_envs.mechanisms.base import Contexts, Mechanism
 from diml_envs.traces import Traces
+from diml_inverse.estimate import Estimate
 from diml_inverse.identification import visited_contexts
+from diml_inverse.inference.intervals import quantile, uncertainty_of
 
 # `others` names every agent, so that a table of every context of a crowd of hundreds would fill a disk.
 MOST_NAMES = 4_000_000
@@ -43,19 +45,63 @@ def payoff_difference_table(
     )
 
 
+def with_intervals(
+    table: pd.DataFrame, estimate: Estimate, traces: Traces, level: float = 0.95, most_names: int = MOST_NAMES
+) -> pd.DataFrame:
+    """`payoff_difference_table(estimate.mechanism, traces)` with columns std_error, low and high appended.
+
+    The table as it is if the estimate has no standard errors (no maximum-likelihood fit, too many parameters, no
+    maximum). Infinite where play does not identify the difference.
+    """
+    if estimate.uncertainty is None:
+        return table
+    mechanism = estimate.mechanism
+    contexts = _most_visited(visited_contexts(traces), most_names // (mechanism.num_actions * traces.num_agents))
+    try:
+        errors = context_standard_errors(estimate, contexts)
+    except ValueError:
+        return table
+    row, action = np.nonzero(mechanism.action_mask.numpy()[contexts["agent"]])
+    error = errors[row, action]
+    centre, half = table["payoff_difference"].to_numpy(), quantile(level) * error
+    return table.assign(std_error=error, low=centre - half, high=centre + half)
+
+
+def context_standard_errors(estimate: Estimate, contexts: pd.DataFrame) -> NDArray[np.float64]:
+    """Of `context_differences(estimate.mechanism, contexts)`, [K, A].
+
+    Raises:
+        ValueError: as `Estimate.standard_errors`.
+    """
+    mechanism = estimate.mechanism
+    found, row = _evaluated(mechanism, contexts)
+    agent = torch.zeros(int(row.max()) + 1, dtype=torch.int64)
+    agent[row.cpu()] = torch.tensor(contexts["agent"].to_numpy())
+    exists = mechanism.action_mask[agent].to(mechanism.device)
+    variances = uncertainty_of(estimate).variances_of_contexts(found, exists)
+    return variances.sqrt()[row.cpu()].numpy()
+
+
 def context_differences(mechanism: Mechanism, contexts: pd.DataFrame) -> NDArray[np.float64]:
     """Payoffs of the agent's own actions less their mean, [K, A], in K rows of `visited_contexts`; NaN for no action.
 
     A context in which any payoff is NaN is NaN throughout.
     """
-    profiles = torch.tensor(contexts[list(range(mechanism.num_agents))].to_numpy(), device=mechanism.device)
     agents = torch.tensor(contexts["agent"].to_numpy(), device=mechanism.device)
     with torch.no_grad():
-        found = mechanism.contexts(profiles)  # the own action is missing there, so only one agent's are evaluated
-        payoffs = mechanism.context_payoffs(found)[found.index.gather(1, agents[:, None])[:, 0]].double()
+        found, row = _evaluated(mechanism, contexts)
+        payoffs = mechanism.context_payoffs(found)[row].double()
     exists = mechanism.action_mask.to(mechanism.device)[agents]
     mean = payoffs.masked_fill(~exists, 0).sum(1, keepdim=True) / exists.sum(1, keepdim=True)
     return (payoffs - mean).masked_fill(~exists, torch.nan).cpu().numpy()
+
+
+def _evaluated(mechanism: Mechanism, contexts: pd.DataFrame) -> tuple[Contexts, torch.Tensor]:
+    """What the mechanism makes of K rows of `visited_contexts`, and the row in it of each, [K]."""
+    profiles = torch.tensor(contexts[list(range(mechanism.num_agents))].to_numpy(), device=mechanism.device)
+    agents = torch.tensor(contexts["agent"].to_numpy(), device=mechanism.device)
+    found = mechanism.contexts(profiles)  # the own action is missing there, so only one agent's are evaluated
+    return found, found.index.gather(1, agents[:, None])[:, 0]
 
 
 def comparison_table(table: pd.DataFrame, traces: Traces) -> pd.DataFrame:
@@ -63,19 +109,22 @@ def comparison_table(table: pd.DataFrame, traces: Traces) -> pd.DataFrame:
 
     New columns: against (what the action is compared with: the agent's first action, or `mean` where it has more
     than two), and scaled, the difference divided by the agent's largest, which does not depend on the precision
-    assumed; true_scaled likewise.
+    assumed; true_scaled likewise. std_error, low and high come last where the table has them.
     """
     values = [name for name in ("payoff_difference", "true_payoff_difference") if name in table]
+    doubt = [name for name in ("std_error", "low", "high") if name in table]
     parts = []
     for agent, labels in zip(traces.agents, traces.action_labels, strict=True):
         part = table[table["agent"] == agent].assign(against="mean")
         if len(labels) == 2:
-            part = part[part["action"] == labels[1]].assign(against=labels[0], **{v: 2 * part[v] for v in values})
+            part = part[part["action"] == labels[1]].assign(
+                against=labels[0], **{v: 2 * part[v] for v in values + doubt}
+            )
         scales = {name.replace("payoff_difference", "scaled"): part[name] / part[name].abs().max() for name in values}
         parts.append(part.assign(**scales))
     scaled = [name.replace("payoff_difference", "scaled") for name in values]
     pairs = [name for pair in zip(values, scaled, strict=True) for name in pair]
-    return pd.concat(parts, ignore_index=True)[["agent", "others", "action", "against", *pairs, "visits"]]
+    return pd.concat(parts, ignore_index=True)[["agent", "others", "action", "against", *pairs, "visits", *doubt]]
 
 
 def relative_error(comparison: pd.DataFrame, scaled: bool = False) -> float:

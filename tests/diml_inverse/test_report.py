@@ -132,7 +132,8 @@ def test_folder_holds_what_is_promised(tmp_path, traces, truth):
     written = sorted(path.name for path in (tmp_path / "fit").iterdir())
     assert written == ["estimate.safetensors", "fit.json", "history.csv", "payoff_differences.csv", "picture.png"]
     read = pd.read_csv(tmp_path / "fit" / "payoff_differences.csv")
-    assert list(read.columns) == ["agent", "others", "action", "payoff_difference", "visits"]
+    intervals = ["std_error", "low", "high"]
+    assert list(read.columns) == ["agent", "others", "action", "payoff_difference", "visits", *intervals]
     np.testing.assert_allclose(read["payoff_difference"], table["payoff_difference"])
     assert json.loads((tmp_path / "fit" / "fit.json").read_text()) == {"seed": 0}
     assert Estimate.load(tmp_path / "fit" / "estimate.safetensors").agents == traces.agents

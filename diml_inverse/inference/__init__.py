@@ -1,0 +1,21 @@
+"""How sure an estimate is: covariances, intervals, tests, and a bootstrap for estimators without a covariance."""
+
+from diml_inverse.inference.bootstrap import Bootstrap, bootstrap
+from diml_inverse.inference.hypotheses import HypothesisTest, likelihood_ratio_test, same_mechanism_test, wald_test
+from diml_inverse.inference.intervals import Interval, function_interval, learner_parameters
+from diml_inverse.inference.summary import Summary
+from diml_inverse.inference.uncertainty import Uncertainty
+
+__all__ = [
+    "Bootstrap",
+    "HypothesisTest",
+    "Interval",
+    "Summary",
+    "Uncertainty",
+    "bootstrap",
+    "function_interval",
+    "learner_parameters",
+    "likelihood_ratio_test",
+    "same_mechanism_test",
+    "wald_test",
+]

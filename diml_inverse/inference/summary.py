@@ -1,0 +1,141 @@
+"""`Summary`: an estimate with its standard errors as a table to print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import norm
+
+from diml_envs.mechanisms.tabular import TabularMechanism
+from diml_inverse.inference.intervals import function_interval, learner_parameters, quantile, uncertainty_of
+
+if TYPE_CHECKING:
+    from diml_inverse.estimate import Estimate
+
+WIDTH = 88
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `Estimate.summary` returns; `str` of it is the table.
+
+    Attributes:
+        header: what was fitted, to what, and how the standard errors were formed.
+        table: columns coef, std err, z, P>|z| (of the hypothesis that the coefficient is zero; NaN for learners'
+            parameters, for most of which zero is an end of the range) and the ends of the interval; rows named.
+        notes: warnings, and what was left out.
+    """
+
+    header: dict[str, str]
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, estimate: Estimate, level: float, covariance: str | None, max_rows: int) -> Summary:
+        """Build it; see `Estimate.summary`."""
+        quantile(level)
+        rows = _payoff_rows(estimate, level, covariance, max_rows)
+        learners = learner_parameters(estimate, level, covariance)
+        shown = pd.concat([rows.iloc[:max_rows], _learner_rows(learners)])
+        ends = [f"[{(1 - level) / 2:.3f}".rstrip("0"), f"{(1 + level) / 2:.3f}".rstrip("0") + "]"]
+        table = shown.set_axis(["coef", "std err", "z", "P>|z|", *ends], axis=1)
+        return cls(_header(estimate, covariance), table, tuple(_notes(estimate, rows, learners, max_rows)))
+
+    def __str__(self) -> str:
+        items = list(self.header.items())
+        pairs = zip(items[::2], [*items[1::2], ("", "")], strict=False)
+        facts = [_line(*left) + "    " + _line(*right) for left, right in pairs]
+        body = self.table.to_string(float_format=lambda value: f"{value:.4f}", na_rep="-", header=True)
+        rule, thin = "=" * WIDTH, "-" * WIDTH
+        title = "Maximum likelihood of payoffs from choices".center(WIDTH).rstrip()
+        return "\n".join([title, rule, *facts, rule, body, thin if self.notes else rule, *self.notes])
+
+    __repr__ = __str__
+
+
+def _line(name: str, value: str) -> str:
+    return f"{name + ':':<18}{value:>24}" if name else ""
+
+
+def _header(estimate: Estimate, covariance: str | None) -> dict[str, str]:
+    uncertainty = uncertainty_of(estimate)
+    facts, found = uncertainty.facts(), uncertainty.covariance(covariance)
+    return {
+        "Mechanism": type(estimate.mechanism).__name__,
+        "Log-likelihood": f"{facts['log_likelihood']:.2f}",
+        "Learners": type(estimate.dynamics).__name__,
+        "No. decisions": str(facts["decisions"]),
+        "Estimator": str(estimate.info.get("estimator", "")),
+        "No. episodes": str(facts["episodes"]),
+        "Converged": "yes" if estimate.info.get("converged") else "no",
+        "Covariance type": found.kind,
+        "Ridge": f"{uncertainty.ridge:g}",
+        "Identified": f"{found.num_identified} of {len(found.scale)}",
+    }
+
+
+def _payoff_rows(estimate: Estimate, level: float, covariance: str | None, max_rows: int) -> pd.DataFrame:
+    if isinstance(estimate.mechanism, TabularMechanism):
+        return _difference_rows(estimate, level, covariance, max_rows)
+    uncertainty = uncertainty_of(estimate)
+    found = function_interval(
+        estimate, lambda mechanism, _: torch.cat([p.reshape(-1) for p in mechanism.parameters()]), level, covariance
+    )
+    names = uncertainty.fitted.names()[: uncertainty.fitted.num_on_payoffs]
+    return _rows(names, *(part.numpy() for part in found))
+
+
+def _difference_rows(estimate: Estimate, level: float, covariance: str | None, max_rows: int) -> pd.DataFrame:
+    """Payoff differences of a table, context by context: its entries themselves are not identified."""
+    names: list[str] = []
+    places: list[tuple[int, ...]] = []
+    for name, agent, profile, action in _cells(estimate):
+        if len(names) > max_rows:
+            break
+        names.append(name)
+        places.append((*profile, agent, action))
+    profiles = torch.tensor([place[:-2] for place in places])
+    which = np.arange(len(places)), [place[-2] for place in places], [place[-1] for place in places]
+    errors = estimate.standard_errors(profiles, covariance).numpy()[which]
+    values = estimate.payoff_differences(profiles).double().cpu().numpy()[which]
+    half = quantile(level) * errors
+    return _rows(names, values, errors, values - half, values + half)
+
+
+def _cells(estimate: Estimate) -> Iterator[tuple[str, int, tuple[int, ...], int]]:
+    """Name, agent, profile and own action of every payoff difference."""
+    labels = estimate.action_labels
+    for agent, who in enumerate(estimate.agents):
+        counts = [1 if other == agent else count for other, count in enumerate(estimate.mechanism.action_counts)]
+        for profile in np.ndindex(*counts):
+            others = ";".join(f"{estimate.agents[j]}={labels[j][b]}" for j, b in enumerate(profile) if j != agent)
+            for action, label in enumerate(labels[agent]):
+                yield f"{who}: {label} | {others}", agent, profile, action
+
+
+def _learner_rows(learners: pd.DataFrame) -> pd.DataFrame:
+    columns = (learners[name].to_numpy(float) for name in ("value", "std_error", "low", "high"))
+    return _rows(list(learners["name"]), *columns).assign(z=np.nan, p=np.nan)
+
+
+def _rows(names: list[str], value: np.ndarray, error: np.ndarray, low: np.ndarray, high: np.ndarray) -> pd.DataFrame:
+    known = np.isfinite(error) & (error > 0)
+    z = np.divide(value, error, out=np.full(len(value), np.nan), where=known)
+    p = 2 * norm.sf(np.abs(z))
+    return pd.DataFrame({"coef": value, "error": error, "z": z, "p": p, "low": low, "high": high}, index=names)
+
+
+def _notes(estimate: Estimate, rows: pd.DataFrame, learners: pd.DataFrame, max_rows: int) -> Iterator[str]:
+    if edge := sorted({name.partition("[")[0] for name in learners.loc[learners["at_edge"], "name"]}):
+        yield f"Warning: {', '.join(edge)} at an end of the range: standard errors and intervals mean nothing there."
+    if not estimate.info.get("converged", True):
+        yield f"Warning: the fit did not converge ({estimate.info.get('stopped')})."
+    if np.isinf(rows["error"]).any():
+        yield "std err inf: play does not identify this parameter alone."
+    if len(rows) > max_rows:
+        yield f"Only the first {max_rows} rows of the mechanism are shown (max_rows)."
