@@ -2,7 +2,7 @@ PYTHON ?= python3
 ENV := .venv
 RUN := OMP_NUM_THREADS=1 $(ENV)/bin/python
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow lint docs clean
 
 # Sets up a virtual environment, then simulates the congestion game, recovers its payoffs and draws the picture.
 demo: $(ENV)/ready
@@ -19,6 +19,10 @@ lint: $(ENV)/ready
 	$(ENV)/bin/ruff check .
 	$(ENV)/bin/ruff format --check .
 	$(ENV)/bin/mypy
+
+# The site, from the guides and the docstrings, in build/docs.
+docs: $(ENV)/ready
+	$(ENV)/bin/python -m sphinx -W -q -b html docs build/docs
 
 $(ENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(ENV)

@@ -63,8 +63,8 @@ def rollout(
             themselves; each episode resets the env with a seed of its own.
         learn: "per_episode": learners start afresh each episode. "across_episodes": they never do, and all episodes
             together are one trace, E = 1 and T = all rounds.
-        batched: play all episodes side by side, in numpy. Needs a `RepeatedGameEnv` and `Learner`s only; the default
-            is to do so where possible.
+        batched: play all episodes side by side, in numpy. Needs a `RepeatedGameEnv` and none but `Learner` objects;
+            the default is to do so where possible.
         progress: show a bar on stderr.
 
     Raises:
