@@ -73,6 +73,11 @@ def _origin(entry: EntryPoint) -> str:
     return f"{entry.value} of {entry.dist.name}" if entry.dist else entry.value
 
 
+def find(given: str, group: str, built_in: Mapping[str, Any] | None = None) -> Any:
+    """What an option of a command line names: `load` of a name, `from_file` of a FILE.py:NAME; raises what they do."""
+    return from_file(given)[1] if ".py:" in given else load(given, group, built_in)
+
+
 def from_file(place: str) -> tuple[str, Any]:
     """Name and object of `FILE.py:NAME`, as given on a command line. The file runs, once in a process.
 

@@ -8,8 +8,15 @@ from typing import Any, NamedTuple
 
 import click
 
-from diml_envs.mechanisms import AnonymousMechanism, CongestionMechanism, NeuralMechanism, PublicGoodsMechanism
+from diml_envs.mechanisms import (
+    AnonymousMechanism,
+    CongestionMechanism,
+    Mechanism,
+    NeuralMechanism,
+    PublicGoodsMechanism,
+)
 from diml_envs.traces import Traces
+from diml_inverse import plugins
 from diml_inverse.diml import DIML
 from diml_inverse.dynamics import Dynamics, LogitDynamics
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
@@ -30,10 +37,11 @@ def default_mechanism(traces: Traces) -> tuple[str, str]:
 
 
 def make_estimator(name: str, dynamics: Dynamics, traces: Traces, seed: int) -> DIML | StructuredMLE:
-    """The estimator that fits the named form to play of this size.
+    """The estimator that fits the named form, built-in or of a plug-in, to play of this size.
 
     Raises:
         click.ClickException: the form is for agents with the same number of actions, and these have not.
+        ValueError: a plug-in that is not there, or cannot be made for this play.
     """
     agents, counts = traces.num_agents, traces.action_counts
     if name == "tabular":
@@ -42,6 +50,8 @@ def make_estimator(name: str, dynamics: Dynamics, traces: Traces, seed: int) -> 
         return DIML("auto", dynamics, seed=seed, progress=True)
     if name == "neural":
         return DIML(NeuralMechanism(agents, counts), dynamics, seed=seed, progress=True)
+    if name not in MECHANISMS:
+        return StructuredMLE(_plugged_in(name, counts), dynamics, seed=seed)
     if len(set(counts)) > 1:
         raise click.ClickException(f"--mechanism {name} needs agents with the same number of actions; got {counts}")
     if name == "anonymous":
@@ -49,6 +59,21 @@ def make_estimator(name: str, dynamics: Dynamics, traces: Traces, seed: int) -> 
         return DIML(AnonymousMechanism(agents, counts[0], own_action="output"), dynamics, seed=seed, progress=True)
     form = {"congestion": CongestionMechanism, "public-goods": PublicGoodsMechanism}[name]
     return StructuredMLE(form(agents, counts[0]), dynamics, seed=seed)
+
+
+def _plugged_in(name: str, counts: tuple[int, ...]) -> Mechanism:
+    """A mechanism by somebody else, made for agents with these numbers of actions."""
+    num_actions = counts[0] if len(set(counts)) == 1 else counts
+    factory = plugins.find(name, plugins.MECHANISMS)
+    sizes = {"num_agents": len(counts), "num_actions": num_actions, "action_counts": counts}
+    mechanism = plugins.build(factory, {}, name, plugins.MECHANISMS, **sizes)
+    if not isinstance(mechanism, Mechanism):
+        raise ValueError(f"mechanism {name!r} is a {type(mechanism).__name__}, not a diml_envs.Mechanism")
+    try:
+        mechanism.config()  # before a long fit, rather than after it
+    except NotImplementedError as error:
+        raise ValueError(f"mechanism {name!r}: {error}") from error
+    return mechanism
 
 
 class LearnerParameters(NamedTuple):

@@ -11,11 +11,11 @@ import click
 import pandas as pd
 
 from diml_envs.traces import Traces
+from diml_inverse import plugins
 from diml_inverse.cli.candidates import MECHANISMS, LearnerParameters, learner_parameters
 from diml_inverse.cli.fitting import Fit, fit_plays
 from diml_inverse.cli.output import check_new_folder, new_folder, note
 from diml_inverse.cli.plays import Columns, column_options, groups_of, read_column, read_plays
-from diml_inverse.cli.settings import check_name
 from diml_inverse.cli.truth import Truth, truth_from_payoffs, truth_of
 from diml_inverse.report.folder import FACTS
 
@@ -23,7 +23,12 @@ from diml_inverse.report.folder import FACTS
 @click.command()
 @click.argument("plays", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write.")
-@click.option("--mechanism", default="auto", show_default=True, help=f"Form to fit: auto, {', '.join(MECHANISMS)}.")
+@click.option(
+    "--mechanism",
+    default="auto",
+    show_default=True,
+    help=f"Form to fit: auto, {', '.join(MECHANISMS)}, an installed plug-in, or FILE.py:NAME.",
+)
 @click.option("--learning-rate", type=float, help="Of the learners; default: the file's, or 0.25.")
 @click.option("--precision", type=float, help="Of the learners; default: the file's, or 1.")
 @click.option("--exploration", type=float, help="Of the learners; default: the file's, or 0.02.")
@@ -73,8 +78,8 @@ def command(
       diml fit plays.nc -o fit/
       diml fit plays.csv -o fit/ --agent-column player --payoff-column points --learners auto
     """
-    if mechanism != "auto":
-        check_name(mechanism, MECHANISMS, "mechanism")
+    if mechanism not in ("auto", *MECHANISMS):
+        plugins.find(mechanism, plugins.MECHANISMS, dict.fromkeys(MECHANISMS))
     check_new_folder(output, overwrite, FACTS)
     columns = Columns(episode_column, round_column, agent_column, action_column)
     traces = read_plays(plays, columns)

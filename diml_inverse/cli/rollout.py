@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import click
 
 import agents
+from diml_inverse import plugins
 from diml_inverse.cli.games import GAMES, accepted_settings, make
 from diml_inverse.cli.output import check_new_file, note
 from diml_inverse.cli.settings import check_name, parse_settings
@@ -36,7 +39,12 @@ ENDINGS = (".nc", ".csv", ".parquet")
 @click.option("--episodes", type=click.IntRange(1), default=60, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the play.")
 @click.option("--set", "env_pairs", multiple=True, metavar="NAME=VALUE", help="A setting of the game; may be repeated.")
-@click.option("--learner", default="logit-q", show_default=True, help=f"Who plays: {', '.join(LEARNERS)}.")
+@click.option(
+    "--learner",
+    default="logit-q",
+    show_default=True,
+    help=f"Who plays: {', '.join(LEARNERS)}, an installed plug-in, or FILE.py:NAME.",
+)
 @click.option("--learner-set", "learner_pairs", multiple=True, metavar="NAME=VALUE", help="A setting of the learner.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if there is one.")
 def command(
@@ -60,19 +68,20 @@ def command(
           --learner hedge --learner-set precision=.5 -o plays.csv
     """
     check_name(env_id, GAMES, "game")
-    check_name(learner, LEARNERS, "learner")
+    recipe = plugins.find(learner, plugins.LEARNERS, LEARNERS)
     if output.suffix.lower() not in ENDINGS:
         raise click.UsageError(f"the name of the output must end in {', '.join(ENDINGS)}; got {str(output)!r}")
     check_new_file(output, overwrite)
     env = make(env_id, parse_settings(env_pairs, accepted_settings(env_id), "--set"))
-    player = LEARNERS[learner](**parse_settings(learner_pairs, _accepted(learner), "--learner-set"))
+    player_settings = parse_settings(learner_pairs, _accepted(recipe), "--learner-set")
+    player = plugins.build(recipe, player_settings, learner, plugins.LEARNERS)
     played = agents.rollout(env, player, num_episodes=episodes, seed=seed, progress=True)
     output.parent.mkdir(parents=True, exist_ok=True)
     played.traces.save(output)
     note(f"{output}: {episodes} episodes of {env.max_cycles} rounds by {len(env.possible_agents)} agents")
 
 
-def _accepted(learner: str) -> dict[str, Any]:
-    fields = getattr(LEARNERS[learner], "__dataclass_fields__", {})
-    hints = get_type_hints(LEARNERS[learner])
-    return {name: hints[name] for name in fields}
+def _accepted(recipe: Callable[..., Any]) -> dict[str, Any]:
+    """Names of a learner's settings, and their type hints where it has some."""
+    hints = get_type_hints(recipe)
+    return {name: hints.get(name, Any) for name in inspect.signature(recipe).parameters}
