@@ -6,6 +6,7 @@ from diml_inverse.dynamics import AttractionDynamics, Dynamics, LogitDynamics, c
 from diml_inverse.dynamics_comparison import DynamicsComparison
 from diml_inverse.estimate import Estimate
 from diml_inverse.estimator import Estimator, Predictor
+from diml_inverse.estimator_check import check_estimator
 from diml_inverse.likelihood import log_likelihood
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
 from diml_inverse.simulation import simulate
@@ -26,6 +27,7 @@ __all__ = [
     "TabularMLE",
     "baselines",
     "check_dynamics",
+    "check_estimator",
     "identification",
     "log_likelihood",
     "metrics",
