@@ -118,7 +118,8 @@ def _check_predictions(found: Predictor, traces: Traces, where: str) -> None:
     assert probs.shape == shape, f"choice_probs have shape {probs.shape}, not [E, T, N, A] = {shape}{where}"
     within = np.arange(traces.num_rounds) < traces.lengths[:, None]
     rows = probs[within]
-    assert np.isfinite(rows).all(), f"choice_probs {_place(~np.isfinite(probs).all(-1), within, traces)}: NaN{where}"
+    unknown = np.asarray(np.isnan(probs).any(-1))
+    assert np.isfinite(rows).all(), f"choice_probs {_place(unknown, within, traces)}: NaN{where}"
     wrong = ~np.isclose(probs.sum(-1), 1, atol=1e-4) | (probs < 0).any(-1)
     assert not wrong[within].any(), (
         f"choice_probs {_place(wrong, within, traces)}: negative, or do not sum to one{where}"

@@ -1,9 +1,12 @@
-"""What the paper compares with: estimators that assume something wrong, or no mechanism at all."""
+"""What others would do, and the paper compares with: estimators that assume something else, or no mechanism at all."""
 
 from diml_inverse.baselines.cloning import BehaviouralCloning
 from diml_inverse.baselines.equilibrium import EquilibriumInversion
+from diml_inverse.baselines.maximum_entropy import MaximumEntropyIRL
 from diml_inverse.baselines.modal import ModalMechanism
 from diml_inverse.baselines.policy import ClonedPolicy
+from diml_inverse.baselines.policy_estimate import PolicyEstimate
+from diml_inverse.baselines.quantal_response import QuantalResponseInversion
 from diml_inverse.baselines.wrong_learner import WrongLearner
 from diml_inverse.estimator import Predictor
 
@@ -11,7 +14,10 @@ __all__ = [
     "BehaviouralCloning",
     "ClonedPolicy",
     "EquilibriumInversion",
+    "MaximumEntropyIRL",
     "ModalMechanism",
+    "PolicyEstimate",
     "Predictor",
+    "QuantalResponseInversion",
     "WrongLearner",
 ]

@@ -12,7 +12,14 @@ import pandas as pd
 
 from diml_envs.mechanisms.tabular import LARGEST_TABLE
 from diml_envs.traces import Traces
-from diml_inverse.baselines import BehaviouralCloning, EquilibriumInversion, Predictor, WrongLearner
+from diml_inverse.baselines import (
+    BehaviouralCloning,
+    EquilibriumInversion,
+    MaximumEntropyIRL,
+    Predictor,
+    QuantalResponseInversion,
+    WrongLearner,
+)
 from diml_inverse.benchmark.published import PublishedDIML
 from diml_inverse.benchmark.tasks import Task
 from diml_inverse.diml import DIML
@@ -102,6 +109,14 @@ def _equilibrium(task: Task, seed: int) -> Fits:
     return EquilibriumInversion(precision=task.precision)
 
 
+def _qre(task: Task, seed: int) -> Fits:
+    return QuantalResponseInversion(precision=task.precision)
+
+
+def _maxent_irl(task: Task, seed: int) -> Fits:
+    return MaximumEntropyIRL(precision=task.precision)
+
+
 def _published(task: Task, seed: int, window: int | None = 50, early_stopping: bool = False) -> Fits:
     large = len(task.action_counts) > FEW_AGENTS
     return PublishedDIML(
@@ -124,6 +139,8 @@ ESTIMATORS: dict[str, Callable[[Task, int], Fits]] = {
     "wrong_learner": _wrong_learner,
     "cloning": _cloning,
     "equilibrium": _equilibrium,
+    "qre": _qre,
+    "maxent_irl": _maxent_irl,
     "published": _published,
     "published_exact": lambda task, seed: _published(task, seed, window=None),
     "published_early": lambda task, seed: _published(task, seed, window=None, early_stopping=True),
@@ -146,6 +163,8 @@ ABOUT = {
     "wrong_learner": "`neural`, believing in learners of 0.6 times the right precision",
     "cloning": "a network from the last five profiles to choices; knows no payoffs",
     "equilibrium": "static inversion of choice shares, as if nobody learned",
+    "qre": "payoffs under which each episode is a logit quantal response equilibrium",
+    "maxent_irl": "maximum causal entropy inverse reinforcement learning in each agent's seat, on the last profile",
     "published": "the paper's training: Adam, a fixed number of epochs, windows of 50 rounds from zero attractions",
     "published_exact": "the same on whole episodes, the exact likelihood",
     "published_early": "the same, a fifth of the episodes held out and the best epoch kept",
@@ -174,4 +193,6 @@ def why_not(estimator: str, task: Task) -> str | None:
     if estimator == "tabular" and (entries := math.prod(counts) * len(counts)) > LARGEST_TABLE:
         # As text: more than a float holds.
         return f"a table of about 10^{len(str(entries)) - 1} free payoffs"
+    if estimator in ("qre", "maxent_irl") and len(counts) > FEW_AGENTS:
+        return "a payoff for every joint action of a crowd"
     return None
