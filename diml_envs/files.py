@@ -118,6 +118,9 @@ def _read_parquet(path: Path, **columns: Any) -> Traces:
         return traces_from_frame(frame, **columns)
     labels, episodes, metadata = _described(description)
     check_columns(frame, ["episode", "round", "agent", "action"])
+    for name, known in (("episode", episodes), ("agent", list(labels))):
+        if not frame[name].isin(known).all():
+            raise ValueError(f"its description of labels and metadata lacks a label that column {name!r} has")
     # Parquet keeps the order of categories that are text, not of those that are numbers.
     frame = frame.assign(
         episode=pd.Categorical(frame["episode"], episodes), agent=pd.Categorical(frame["agent"], list(labels))

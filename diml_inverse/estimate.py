@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch import Tensor
 import diml_envs.mechanisms
 import diml_inverse.dynamics
 from diml_envs.atomic import atomic_write
+from diml_envs.labels import checked_labels, label_kind
 from diml_envs.mechanisms.base import Mechanism
 from diml_envs.mechanisms.ensemble import EnsembleMechanism
 from diml_envs.traces import Label, Traces
@@ -165,6 +167,7 @@ class Estimate:
         header, tensors = _read(Path(path))
         covariance = {name: tensors.pop(name) for name in list(tensors) if name.startswith(UNCERTAINTY)}
         try:
+            _check_sizes(header["mechanism_config"], tensors, len(header["agents"]))
             mechanism = _mechanism(header, mechanism)
             dynamics = _given(dynamics, header["dynamics"]) or _build(
                 diml_inverse.dynamics, header["dynamics"], header["dynamics_config"], Dynamics
@@ -176,12 +179,13 @@ class Estimate:
             return cls(
                 mechanism.requires_grad_(False),
                 dynamics,
-                pd.DataFrame(header["history"]),
-                tuple(header["agents"]),
-                tuple(tuple(labels) for labels in header["action_labels"]),
+                _history(header),
+                *_names(header, mechanism),
                 dict(header["info"]),
                 _uncertainty(header, covariance, mechanism, dynamics),
             )
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
         except (KeyError, TypeError, RuntimeError, AttributeError) as error:
             raise ValueError(f"{path}: the estimate in this file is damaged or of another version ({error})") from error
 
@@ -193,7 +197,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["diml"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not an estimate written by Estimate.save, or is cut short ({error})") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError(f"{path} was not written by Estimate.save in format {FORMAT}")
@@ -207,6 +211,35 @@ def _uncertainty(
         return None
     named = {name.removeprefix(UNCERTAINTY): tensor for name, tensor in tensors.items()}
     return Uncertainty.restored(mechanism, dynamics, named, header["uncertainty"])
+
+
+def _check_sizes(config: Any, tensors: Mapping[str, Tensor], num_agents: int) -> None:
+    """Nothing is built that the file could not fill: a few bytes could ask for all of the memory."""
+    numbers = re.findall(r"(?<![\w.])\d+(?![\w.])", json.dumps(config))
+    most = max(sum(tensor.numel() for tensor in tensors.values()), num_agents)
+    if too_large := [number for number in numbers if len(number) > 18 or int(number) > most]:
+        raise ValueError(f"its mechanism has a size of {too_large[0][:20]}, more than the file can hold")
+
+
+def _history(header: dict[str, Any]) -> pd.DataFrame:
+    columns = header["history"]
+    if not isinstance(columns, dict) or not all(isinstance(column, list) for column in columns.values()):
+        raise ValueError(f"its history must be lists by name; got {str(columns)[:80]}")
+    return pd.DataFrame(columns)
+
+
+def _names(header: dict[str, Any], mechanism: Mechanism) -> tuple[tuple[str, ...], tuple[tuple[Label, ...], ...]]:
+    """Agents and action labels, as many as the mechanism has."""
+    agents = checked_labels(header["agents"], "agents")
+    labels = tuple(map(tuple, header["action_labels"]))
+    for label in (label for of_agent in labels for label in of_agent):
+        label_kind(label, "actions")
+    counts = tuple(map(len, labels))
+    if counts != mechanism.action_counts or len(agents) != len(counts):
+        raise ValueError(
+            f"it names {len(agents)} agents with {counts} actions, its mechanism {mechanism.action_counts}"
+        )
+    return tuple(map(str, agents)), labels
 
 
 def _mechanism(header: dict[str, Any], given: Mechanism | None) -> Mechanism:
