@@ -33,11 +33,11 @@ NEGLIGIBLE = 1e-3  # weight of what comes later than the rounds that are looked 
 class MaximumEntropyIRL:
     """Maximum causal entropy inverse reinforcement learning (Ziebart, Bagnell & Dey 2010), one agent at a time.
 
-    Agent i's state is the last joint profile s; the others choose s'_-i with the shares p(. | s) that they were seen to
-    choose with after s, whatever i does now, and the next state is (a, s'_-i). Its reward is u_i(a, s'_-i), free for
+    Agent i's state is the last joint profile s; the others make the choice o with the shares p(o | s) that they were
+    seen to choose with after s, whatever i does now, and the next state is (a, o). Its reward is u_i(a, o), free for
     each profile. It plays the soft optimum
 
-        Q(s, a) = sum over s'_-i of p(s'_-i | s) (u_i(a, s'_-i) + discount V(a, s'_-i)),   V(s) = log sum_a exp Q(s, a)
+        Q(s, a) = sum over o of p(o | s) (u_i(a, o) + discount V(a, o)),    V(s) = log sum_a exp Q(s, a)
         pi(a | s) = exp(Q(s, a) - V(s)),
 
     and u_i is the one under which its choices are most likely: the dual of matching expected with seen frequencies of

@@ -25,9 +25,9 @@ class QuantalResponseInversion:
     Nobody learns: in each episode every agent mixes, independently of the others and of the past, and its mixture is
     the logit response to theirs (McKelvey & Palfrey 1995),
 
-        x_i(b) = softmax_b(precision sum_s x_-i(s) u_i(b, s)),    x_-i(s) = prod over j != i of x_j(s_j).
+        x_i(b) = softmax_b(precision sum_s y_i(s) u_i(b, s)),    y_i(s) = prod over j != i of x_j(s_j).
 
-    Mixtures are the episode's choice shares, drawn towards those of all play by `pseudo_count`. Given x_-i this is a
+    Mixtures are the episode's choice shares, drawn towards those of all play by `pseudo_count`. Given y_i this is a
     multinomial logit model of agent i's choices, linear in its payoffs u_i, fitted by maximum likelihood. An episode
     shows A_i - 1 numbers of them, and there are (A_i - 1) prod A_j differences: what no episode shows is left at least
     norm, and how payoffs change from the mean mixture to the episodes' own is penalised. For two players of a zero-sum
