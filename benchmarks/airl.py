@@ -145,6 +145,8 @@ def train_seat(play: Play, agent: int, steps: int, seed: int) -> Any:
         batch_size=256,
         n_epochs=5,
         gamma=0.9,
+        ent_coef=1.0,  # the library's reward leaves out the policy's entropy, without which no choice would be mixed
+        normalize_advantage=False,  # or that weight would have another meaning
         seed=seed,
         device="cpu",
         policy_kwargs={"net_arch": [64]},

@@ -74,9 +74,9 @@ if __name__ == "__main__":
     warnings.simplefilter("error")
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     warm_up(Path(sys.argv[1]))
-    answers = os.fdopen(os.dup(1), "w")
+    replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints goes elsewhere
     sys.addaudithook(lambda event, _: ran.append(event) if event in CODE else None)
     for line in sys.stdin:
         reader, path = json.loads(line)
-        print(json.dumps(judged(reader, Path(path))), file=answers, flush=True)
+        print(json.dumps(judged(reader, Path(path))), file=replies, flush=True)
