@@ -7,6 +7,8 @@ Its pins exclude today's gymnasium, so it needs an environment of its own, in wh
     pip install --no-deps imitation==1.0.1 seals==0.2.1 huggingface-sb3==3.0
     python benchmarks/airl.py train.csv test.csv -o choice_probabilities.csv
 
+Then, where diml is, `diml score TASK choice_probabilities.csv` (`diml tasks TASK --export FOLDER` writes the tables).
+
 Reads long tables of play (episode, round, agent, action), as `diml rollout` writes them and `task.json` beside them
 where a task was exported, which names actions that nobody played. Each agent's seat is a single-agent problem: the
 state is the last joint profile, the others choose with the shares that they were seen to choose with after it. Writes
