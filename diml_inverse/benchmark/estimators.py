@@ -44,14 +44,16 @@ class Fits(Protocol):
 
 
 def _auto(task: Task, seed: int) -> Fits:
-    if task.learner is not None:
-        final, trial = (partial(_under, task, tolerance=tolerance) for tolerance in (1e-10, 1e-9))
-        return DynamicsComparison(final, trial=trial, seed=seed)
-    return DIML("auto", LogitDynamics(**task.learners), seed=seed)
+    if task.told is not None:
+        return DIML("auto", task.told, seed=seed)
+    if task.form is None:
+        return DIML("auto", "auto", seed=seed)
+    final, trial = (partial(_under, task, tolerance=tolerance) for tolerance in (1e-10, 1e-9))
+    return DynamicsComparison(final, trial=trial, seed=seed)
 
 
 def _families(task: Task, seed: int) -> Fits:
-    return FamilyComparison(LogitDynamics(**task.learners), seed=seed)
+    return FamilyComparison(task.assumed, seed=seed)
 
 
 def _under(task: Task, dynamics: Dynamics, tolerance: float = 1e-10) -> StructuredMLE:
@@ -73,40 +75,41 @@ def surrogate_name(member: str) -> str:
     return "as_" + re.sub(r"[^a-z0-9]+", "_", member.lower())
 
 
-def _neural(task: Task, seed: int) -> DIML:
-    return DIML(task.network(), LogitDynamics(**task.learners), seed=seed)
+def _neural(task: Task, seed: int, members: int = 5, weight_decay: float = 1.0, patience: int = 50) -> DIML:
+    fits = {"members": members, "weight_decay": weight_decay, "patience": patience}
+    return DIML(task.network(), task.assumed, seed=seed, **fits)  # type: ignore[arg-type]
 
 
 def _single(task: Task, seed: int) -> Fits:
-    return DIML(task.network(), LogitDynamics(**task.learners), seed=seed, members=1)
+    return _neural(task, seed, members=1)
 
 
-def _tabular(task: Task, seed: int) -> Fits:
-    return TabularMLE(LogitDynamics(**task.learners))
+def _tabular(task: Task, seed: int, ridge: float = 0.01) -> Fits:
+    return TabularMLE(task.assumed, ridge)
 
 
-def _structured(task: Task, seed: int) -> Fits:
+def _structured(task: Task, seed: int, ridge: float | None = None) -> Fits:
     assert task.formula is not None
-    return StructuredMLE(task.formula(), LogitDynamics(**task.learners), task.formula_ridge, seed=seed)
+    return StructuredMLE(task.formula(), task.assumed, task.formula_ridge if ridge is None else ridge, seed=seed)
 
 
-def _wrong_learner(task: Task, seed: int) -> Fits:
-    return WrongLearner(_neural(task, seed))
+def _wrong_learner(task: Task, seed: int, precision_factor: float = 0.6, members: int = 5) -> Fits:
+    return WrongLearner(_neural(task, seed, members), precision_factor)
 
 
-def _cloning(task: Task, seed: int) -> Fits:
-    return BehaviouralCloning(seed=seed)
+def _cloning(task: Task, seed: int, memory: int = 5) -> Fits:
+    return BehaviouralCloning(memory, seed=seed)
 
 
-def _equilibrium(task: Task, seed: int) -> Fits:
-    return EquilibriumInversion(precision=task.precision)
+def _equilibrium(task: Task, seed: int, pseudo_count: float = 1.0) -> Fits:
+    return EquilibriumInversion(task.precision, pseudo_count)
 
 
 def _published(task: Task, seed: int, window: int | None = 50, early_stopping: bool = False) -> Fits:
     large = len(task.action_counts) > FEW_AGENTS
     return PublishedDIML(
         task.published_form(),
-        LogitDynamics(**task.learners),
+        task.assumed,
         max_epochs=200 if large else 100,
         batch_size=8 if large else 32,
         window=window,
@@ -164,8 +167,6 @@ def why_not(estimator: str, task: Task) -> str | None:
         return "the task has no parametric form"
     if estimator in SURROGATES and task.form is None:
         return "nothing is known of the structure beforehand"
-    if estimator != "auto" and estimator not in SURROGATES and task.learner is not None:
-        return "the estimator needs to be told how the agents learn"
     if estimator.startswith("as_") and estimator not in map(surrogate_name, default_members(task.num_rounds)):
         return "for episodes of another length"
     counts = task.action_counts
