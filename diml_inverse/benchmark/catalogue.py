@@ -45,3 +45,10 @@ def _like(name: str) -> list[Task]:
     if not chosen:
         raise ValueError(f"no task is like {name!r}; `diml tasks` lists them")
     return [TASKS[one] for one in chosen]
+
+
+def in_order(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Each once, those known first and in their order; others, a user's own, as they come."""
+    given = list(dict.fromkeys(names))
+    first = [name for name in known if name in set(given)]
+    return [*first, *[name for name in given if name not in set(first)]]

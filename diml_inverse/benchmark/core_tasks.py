@@ -22,7 +22,7 @@ from diml_envs.mechanisms import (
 from diml_inverse.benchmark.tasks import Task
 from diml_inverse.dynamics import AttractionDynamics
 
-SMALL: dict[str, Any] = {"num_episodes": 40, "num_rounds": 40, "simulated_episodes": 100}
+SMALL: dict[str, Any] = {"num_episodes": 60, "num_rounds": 60, "simulated_episodes": 100}
 RESERVE = 0.1
 
 
@@ -42,7 +42,9 @@ def _own_payoff() -> AttractionDynamics:
     return AttractionDynamics(0.25, forgone_weight=0.0, forgets="updated", precision=3.0, exploration=0.06)
 
 
-def _game(name: str, about: str, draw: Callable[..., Mechanism], num_agents: int, num_actions: int, **rest: Any) -> Task:
+def _game(
+    name: str, about: str, draw: Callable[..., Mechanism], num_agents: int, num_actions: int, **rest: Any
+) -> Task:
     network = partial(NeuralMechanism, num_agents, num_actions)
     return Task(f"{name}-v0", about, draw, published_form=network, network=network, **SMALL, **rest)
 
@@ -116,7 +118,7 @@ CONDITIONS = (
         learner=partial(agents.LogitQ, feedback="own"),
         known=_own_payoff,
     ),
-    _condition("few-data", "6 training episodes of 15 rounds.", num_rounds=15, train_share=0.15),
+    _condition("few-data", "6 training episodes of 20 rounds.", num_rounds=20, train_share=0.1),
     replace(
         _condition("hidden-agent", "a fourth agent plays whom the observer does not see.", hidden_agents=(3,)),
         draw=partial(CongestionMechanism.random, 4, 4),

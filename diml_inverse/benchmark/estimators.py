@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -159,6 +159,14 @@ ABOUT = {
     },
     "single": "`neural` with one fit: full batches, weight decay, started from no differences, stopped early",
 }
+
+
+def about_estimator(name: str, made_by: Mapping[str, Any]) -> str:
+    """A sentence. made_by: as `Entry.description`."""
+    use = made_by.get("use", name)
+    text = ABOUT.get(use, f"`{use}`, from outside") if "plugin" not in made_by else f"`{made_by['plugin']}`"
+    settings = ", ".join(f"{key} {value}" for key, value in made_by.get("settings", {}).items())
+    return f"{text}; {settings}" if settings else text
 
 
 def why_not(estimator: str, task: Task) -> str | None:

@@ -65,7 +65,9 @@ def _of_payoffs(estimate: Estimate, task: Task, play: Play) -> Iterator[Score]:
     yield Score("payoff_difference_mse_rescaled", rescaled)
     yield Score("payoff_difference_correlation", correlation)
     at_random = metrics.payoff_mse_by_support(estimate.mechanism, play.truth, play.train, task.compared_profiles)
-    visited = torch.unique(torch.tensor(play.train.actions).flatten(0, 1), dim=0)[: task.compared_profiles]
+    visited = torch.unique(torch.tensor(play.train.actions[play.train.observed.all(-1)]), dim=0)[
+        : task.compared_profiles
+    ]
     yield Score("payoff_mse_on_support", metrics.payoff_mse(estimate.mechanism, play.truth, visited))
     yield Score("payoff_mse_off_support", at_random["off_support"])
 
@@ -74,10 +76,12 @@ def _of_choices(result: Predictor, play: Play) -> Iterator[Score]:
     predicted = result.choice_probs(play.test)
     test, true = play.test, play.true_choice_probs
     yield _with_interval("log_likelihood", metrics.log_likelihood_by_episode(predicted, test))
-    yield _with_interval("truth_log_likelihood", metrics.log_likelihood_by_episode(true, test))
+    if true is not None:
+        yield _with_interval("truth_log_likelihood", metrics.log_likelihood_by_episode(true, test))
     by_context = metrics.negative_log_likelihood_by_context(predicted, test, play.train)
     yield from (Score(f"negative_log_likelihood_{name}", by_context[name]) for name in ("seen", "unseen"))
-    yield _with_interval("choice_kl", metrics.choice_kl_by_episode(predicted, true, test))
+    if true is not None:
+        yield _with_interval("choice_kl", metrics.choice_kl_by_episode(predicted, true, test))
     yield _with_interval("expected_calibration_error", metrics.calibration_by_episode(predicted, test))
     yield _with_interval("accuracy", metrics.accuracy_by_episode(predicted, test))
 

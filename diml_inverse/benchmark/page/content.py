@@ -12,12 +12,12 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
+from diml_inverse.benchmark.catalogue import TASKS
 from diml_inverse.benchmark.cells import Record
-from diml_inverse.benchmark.estimators import ABOUT
+from diml_inverse.benchmark.estimators import about_estimator
 from diml_inverse.benchmark.page.leaderboard import HIGHER_IS_BETTER, YARDSTICKS, measured, standings
 from diml_inverse.benchmark.page.reading import Run, suite_of
 from diml_inverse.benchmark.scores import SUITE_METRICS
-from diml_inverse.benchmark.suites import TASKS
 from diml_inverse.metrics import METRICS
 
 DIGITS = 6
@@ -62,10 +62,10 @@ def plain(value: Any) -> Any:
 def about_names(run: Run) -> dict[str, dict[str, str]]:
     """What tasks and estimators are, of those that the suite knows."""
     tasks = dict.fromkeys(record.task for record in run.records)
-    estimators = dict.fromkeys(record.estimator for record in run.records)
+    estimators = {record.estimator: record.made_by for record in run.records}
     return {
         "Tasks": {name: TASKS[name].about for name in tasks if name in TASKS},
-        "Estimators": {name: ABOUT[name].replace("`", "") for name in estimators if name in ABOUT},
+        "Estimators": {name: about_estimator(name, made_by).replace("`", "") for name, made_by in estimators.items()},
     }
 
 
