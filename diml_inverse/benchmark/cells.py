@@ -23,7 +23,6 @@ from diml_inverse.benchmark.scores import Score, bound, scores
 from diml_inverse.benchmark.tasks import Task
 from diml_inverse.versions import versions
 
-
 KINDS = {"curves": ".csv", "differences": ".csv", "logs": ".log", "cells": ".json"}  # the record last: it says "done"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ def cluster(address: str) -> Iterator[Cluster]:
     except ImportError as error:
         raise ValueError("a cluster needs Ray: pip install 'diml[cluster]'") from error
     where: dict[str, Any] = {"include_dashboard": False} if address == HERE else {"address": address}
-    ray.init(**where, log_to_driver=False, logging_level="ERROR")
+    ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     try:
         remote = ray.remote(num_cpus=1, max_retries=0)(_on_one_thread)
         yield Cluster(

@@ -22,11 +22,8 @@ class Recorded(NamedTuple):
 
 def before_the_change(former: Recorded, later: Recorded, episodes: int) -> Recorded:
     """The first episodes of `former` in place of those of `later`."""
-    traces, probs = (
-        (old[:episodes], new[episodes:])
-        for old, new in ((former.traces, later.traces), (former.choice_probs, later.choice_probs))
-    )
-    return Recorded(traces[0] + traces[1], np.concatenate(probs))
+    probs = np.concatenate([former.choice_probs[:episodes], later.choice_probs[episodes:]])
+    return Recorded(former.traces[:episodes] + later.traces[episodes:], probs)
 
 
 def with_gaps(recorded: Recorded, share: float, seed: int) -> Recorded:

@@ -147,7 +147,7 @@ HUMAN: dict[str, Task] = {
         *(
             _two_by_two(
                 f"repeated-pd-{reward}",
-                f"People: the repeated prisoner's dilemma of Dal Bo & Frechette (2011), {reward} points for cooperation.",
+                f"People: the repeated prisoner's dilemma of Dal Bo & Frechette (2011), {reward} points for both.",
                 23,
                 place="repeated_pd",
                 group=("reward_cc", reward),

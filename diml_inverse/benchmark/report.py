@@ -13,8 +13,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from diml_envs.atomic import atomic_write
-from diml_inverse.benchmark.catalogue import TASKS, in_order
 from diml_inverse.benchmark import figures, tables
+from diml_inverse.benchmark.catalogue import TASKS, in_order
 from diml_inverse.benchmark.cells import Record
 from diml_inverse.benchmark.estimators import ABLATION, ESTIMATORS, MAIN, about_estimator
 from diml_inverse.benchmark.learner_report import learners_section

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -60,7 +61,7 @@ def run_suite(
                 _run(doable, results, place, jobs or cores, limits or Limits(), bar)
 
 
-def _run(cells: Sequence[Cell], results: Path, place: Place, jobs: int, limits: Limits, bar: tqdm[None]) -> None:
+def _run(cells: Sequence[Cell], results: Path, place: Place, jobs: int, limits: Limits, bar: tqdm[Any]) -> None:
     """A thread for each place does nothing but wait for the process that does a cell there."""
     ends = threading.Event()
     with ThreadPoolExecutor(jobs) as pool:
@@ -97,8 +98,8 @@ def _finished(cell: Cell, results: Path) -> bool:
         return False
     if record.settings != cell.task.settings() or _without_code(record.made_by) != _without_code(made_by):
         raise ValueError(
-            f"{results} holds results of {cell.task.name}, {cell.estimator} with other settings (--quick, another suite "
-            "or version); name another folder"
+            f"{results} holds results of {cell.task.name}, {cell.estimator} with other settings (--quick, another "
+            "suite or version); name another folder"
         )
     return record.made_by == made_by  # or the plug-in's file has changed: done again
 
