@@ -26,6 +26,7 @@ FIGURES = "figures"
 ROUTES = ("auto", "families")
 TABLES = {
     "Payoff-difference error over that of knowing nothing": "payoff_difference_mse_relative",
+    "The same after the best rescaling of payoffs": "payoff_difference_mse_rescaled",
     "Payoff-difference error (payoff units squared)": "payoff_difference_mse",
     "Choice KL (nats per decision)": "choice_kl",
     "Counterfactual KL of histograms (nats)": "histogram_kl",

@@ -98,7 +98,7 @@ def _finished(cell: Cell, results: Path) -> bool:
         return False
     if record.settings != cell.task.settings() or _without_code(record.made_by) != _without_code(made_by):
         raise ValueError(
-            f"{results} holds results of {cell.task.name}, {cell.estimator} with other settings (--quick, another "
+            f"{results} holds results of {cell} with other settings (--quick, another "
             "suite or version); name another folder"
         )
     return record.made_by == made_by  # or the plug-in's file has changed: done again

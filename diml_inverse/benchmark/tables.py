@@ -116,7 +116,8 @@ def shortfall(results: pd.DataFrame) -> pd.DataFrame:
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds of the main metrics, a row for each task and estimator."""
-    shown = ("payoff_difference_mse_relative", "choice_kl", "histogram_kl", "log_likelihood", "fit_seconds")
+    error = "payoff_difference_mse"
+    shown = (f"{error}_relative", f"{error}_rescaled", "choice_kl", "histogram_kl", "log_likelihood", "fit_seconds")
     wide = results.pivot_table(index=["task", "estimator"], columns="metric", values="value", aggfunc="mean")
     seeds = results.groupby(["task", "estimator"])["seed"].nunique()
     table = wide.reindex(columns=list(shown)).assign(seeds=seeds)

@@ -155,8 +155,10 @@ class Task:
         env = RepeatedGameEnv(truth, max_cycles=self.num_rounds, observation=self.observation)
         learner = agents.LogitQ(**self.learners) if self.learner is None else self.learner()
         rollout = agents.rollout(env, learner, num_episodes=self.num_episodes, seed=seed)
-        # A rollout's own metadata would name the mechanism and the learners.
-        told = {"task": self.name, "seed": seed}
+        # A rollout's own metadata would name the mechanism, and the learners also where estimators are not told.
+        told: dict[str, Any] = {"task": self.name, "seed": seed}
+        if self.learner is None:
+            told["learners"] = {"all": {"name": "LogitQ", **self.learners}}
         seen = rollout.traces
         traces = Traces(seen.actions, seen.lengths, seen.agents, seen.action_labels, seen.episodes, told)
         return Recorded(traces, rollout.choice_probs)

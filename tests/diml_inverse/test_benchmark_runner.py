@@ -82,7 +82,7 @@ def test_failures_are_tried_again_and_nothing_else_is(failures):
 def test_results_of_other_settings_are_not_mixed_in(failures):
     folder, cells = failures
     other = Cell(replace(CONGESTION, num_episodes=6), "equilibrium", 0)
-    with pytest.raises(ValueError, match="holds results of E2 with other settings"):
+    with pytest.raises(ValueError, match="holds results of E2 equilibrium 0 with other settings"):
         run_suite([other, *cells], folder)
 
 

@@ -23,7 +23,9 @@ from diml_inverse.metrics import METRICS
 DIGITS = 6
 LONGEST_INFO = 5000  # characters
 STEPS_OF_COLOUR = 9
-FIRST_SHOWN = "payoff_difference_mse_relative"  # the one error whose unit is the same in all tasks
+# The errors whose unit is the same in all tasks; the second where learners, and so the scale of payoffs, are unknown.
+FIRST_SHOWN = "payoff_difference_mse_relative"
+FIRST_WITHOUT_SCALE = "payoff_difference_mse_rescaled"
 
 
 def content(run: Run, table: pd.DataFrame) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def content(run: Run, table: pd.DataFrame) -> dict[str, Any]:
     return {
         "cells": [_cell(record, run.logs.get(number, "")) for number, record in enumerate(run.records)],
         "metrics": {name: _meaning(name) for name in (*metrics, *YARDSTICKS) if name in set(table["metric"])},
-        "ranked": sorted(metrics, key=lambda name: name != FIRST_SHOWN),
+        "ranked": sorted(metrics, key=lambda name: name != _first_shown(run)),
         "suites": {
             str(suite): {
                 "tasks": list(dict.fromkeys(part["task"])),
@@ -67,6 +69,11 @@ def about_names(run: Run) -> dict[str, dict[str, str]]:
         "Tasks": {name: TASKS[name].about for name in tasks if name in TASKS},
         "Estimators": {name: about_estimator(name, made_by).replace("`", "") for name, made_by in estimators.items()},
     }
+
+
+def _first_shown(run: Run) -> str:
+    tasks = {record.task for record in run.records} & set(TASKS)
+    return FIRST_WITHOUT_SCALE if any(TASKS[name].told is None for name in tasks) else FIRST_SHOWN
 
 
 def _cell(record: Record, log: str) -> dict[str, Any]:

@@ -50,6 +50,8 @@ def measured(table: pd.DataFrame) -> list[str]:
 def standings(table: pd.DataFrame, metric: str) -> list[Standing]:
     """Best first, then those without a rank; estimators that the metric does not apply to are left out.
 
+    One of which every cell failed is a row without a mean.
+
     table: as of `results_table`.
     """
     part = table[(table["metric"] == metric) & table["value"].notna()]
@@ -59,8 +61,10 @@ def standings(table: pd.DataFrame, metric: str) -> list[Standing]:
         _standing(str(name), [values["value"].to_numpy() for _, values in runs.groupby("task")], of_tasks, failed)
         for name, runs in part.groupby("estimator", sort=False)
     ]
+    lost = [name for name in failed.index if name not in {one.estimator for one in found}] if len(part) else []
+    found += [Standing(str(name), None, *[float("nan")] * 3, 0, of_tasks, 0, int(failed[name])) for name in lost]
     sign = -1 if metric in HIGHER_IS_BETTER else 1
-    return _ranked(sorted(found, key=lambda one: (one.tasks < of_tasks, sign * one.mean)))
+    return _ranked(sorted(found, key=lambda one: (one.tasks < of_tasks, not one.tasks, sign * one.mean)))
 
 
 def _standing(name: str, runs: Sequence[NDArray[np.float64]], of_tasks: int, failed: pd.Series[int]) -> Standing:
@@ -76,7 +80,7 @@ def _ranked(ordered: Sequence[Standing]) -> list[Standing]:
     ranked: list[Standing] = []
     for place, one in enumerate(ordered, start=1):
         rank: int | None = None
-        if one.tasks == one.of_tasks:
+        if one.tasks and one.tasks == one.of_tasks:
             tied = bool(ranked) and ranked[-1].mean == one.mean
             rank = ranked[-1].rank if tied else place
         ranked.append(Standing(**{**one.__dict__, "rank": rank}))

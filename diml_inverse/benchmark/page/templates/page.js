@@ -48,6 +48,7 @@ function interval(low, high) {
 }
 
 function range(one, scale) {
+  if (Number.isNaN(one.mean)) return "";
   const at = (value) => `${(100 * scale.share(value)).toFixed(1)}%`;
   const width = `calc(${(100 * (scale.share(one.high) - scale.share(one.low))).toFixed(1)}%)`;
   const bar = Number.isNaN(one.low) ? null : make("i", { style: `left:${at(one.low)};width:${width}` });
