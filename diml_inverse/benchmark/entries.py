@@ -97,6 +97,9 @@ def _entry(name: str, places: Mapping[str, str]) -> Entry:
 
 def check_use(name: str, places: Mapping[str, str]) -> None:
     """Raise ValueError, with the nearest name, unless an estimator is called so. Nothing is imported."""
-    known = [*ESTIMATORS, *plugins.names(plugins.ESTIMATORS), *places]
-    if name not in known:
-        raise ValueError(f"no estimator {name!r}; {plugins.nearest(name, [*known, *GROUPS])}")
+    if name in ESTIMATORS or name in places:
+        return
+    installed = plugins.names(plugins.ESTIMATORS)
+    if name not in installed:
+        known = [*ESTIMATORS, *installed, *places, *GROUPS]
+        raise ValueError(f"no estimator {name!r}; {plugins.nearest(name, known)}")
