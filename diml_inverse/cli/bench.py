@@ -120,11 +120,15 @@ def command(
     plugin_places = {place.rpartition(":")[2]: place for place in places}
     chosen = _suite(suite, plugin_places)
     limits = Limits(cell_seconds or chosen.limits.seconds, cell_memory or chosen.limits.memory_mb)
+    try:
+        columns = _estimators(chosen, estimators, plugin_places)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     cells = [
         Cell(task, entry.name, seed, chosen.name, _command(suite, task, entry, seed, quick), entry)
         for task in _tasks(chosen, tasks, quick, human_play)
         for seed in seeds or (chosen.seeds[:1] if quick else chosen.seeds)
-        for entry in _estimators(chosen, estimators, plugin_places)
+        for entry in columns
     ]
     _try_to_build(cells)
     output.mkdir(parents=True, exist_ok=True)
@@ -189,7 +193,7 @@ def _like(suite: Suite, name: str) -> list[str]:
         return [name.removesuffix(FIRST_VERSION)]
     if "*" in name and (found := fnmatch.filter(suite.tasks, name)):
         return found
-    check_name(name, suite.tasks, f"task of suite {suite.name}")
+    check_name(name, suite.tasks, "task")
     return [name]
 
 
