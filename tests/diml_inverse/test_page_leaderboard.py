@@ -83,3 +83,15 @@ def test_of_log_likelihood_and_accuracy_more_is_better():
 def test_yardsticks_and_failures_are_no_metrics_to_rank_by():
     names = ["choice_kl", "truth_log_likelihood", "cramer_rao", "skipped", "error", "accuracy"]
     assert measured(results([("T", "e", 0, name, 1.0) for name in names])) == ["choice_kl", "accuracy"]
+
+
+def test_what_failed_everywhere_is_a_last_row_without_a_mean():
+    rows = [
+        ("T1", "good", 0, "choice_kl", 0.1),
+        ("T1", "bad", 0, "error", math.nan),
+        ("T2", "bad", 0, "error", math.nan),
+    ]
+    good, bad = standings(results(rows), "choice_kl")
+    assert (good.estimator, good.rank) == ("good", 1)
+    assert (bad.estimator, bad.rank, bad.tasks, bad.cells, bad.failed) == ("bad", None, 0, 0, 2)
+    assert math.isnan(bad.mean)

@@ -62,7 +62,8 @@ def standings(table: pd.DataFrame, metric: str) -> list[Standing]:
         for name, runs in part.groupby("estimator", sort=False)
     ]
     lost = [name for name in failed.index if name not in {one.estimator for one in found}] if len(part) else []
-    found += [Standing(str(name), None, *[float("nan")] * 3, 0, of_tasks, 0, int(failed[name])) for name in lost]
+    none = float("nan")
+    found += [Standing(str(name), None, none, none, none, 0, of_tasks, 0, int(failed[name])) for name in lost]
     sign = -1 if metric in HIGHER_IS_BETTER else 1
     return _ranked(sorted(found, key=lambda one: (one.tasks < of_tasks, not one.tasks, sign * one.mean)))
 
