@@ -73,9 +73,13 @@ def keep(cell: Cell, files: Files, results: Path) -> None:
         if kind not in files:
             path.unlink(missing_ok=True)
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as temporary:
-            temporary.write_bytes(files[kind])
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(path) as temporary:
+                temporary.write_bytes(files[kind])
+        except OSError as error:
+            why = f"{error.strerror}: what was done before is kept, run again to go on"
+            raise OSError(error.errno, why, str(path)) from error
 
 
 def _fresh_process(cell: Cell, scratch: Path, limits: Limits) -> BaseProcess:
