@@ -22,7 +22,7 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#0
 MARKERS = "osD^vPXh"
 AXES = {
     "payoff_difference_mse_relative": "payoff-difference MSE / knowing nothing",
-    "payoff_difference_mse_rescaled": "the same after the best rescaling",
+    "payoff_difference_mse_rescaled": "MSE after rescaling / knowing nothing",
     "histogram_kl": "counterfactual KL (nats)",
     "choice_kl": "choice KL (nats per decision)",
 }
