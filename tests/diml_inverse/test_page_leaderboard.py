@@ -72,6 +72,8 @@ def test_ranks_by_hand():
     found = standings(table, "choice_kl")
     assert [(one.estimator, one.rank) for one in found] == [("good", 1), ("bad", 2), ("equal", 2), ("partial", None)]
     assert found[0].mean == pytest.approx(0.2)
+    # On T1 partial, good, then two equal ones; on T2 good, then the two.
+    assert [one.mean_rank for one in found] == [1.5, 3.0, 3.0, 1.0]
     assert (found[3].tasks, found[3].of_tasks, found[3].cells, found[3].failed) == (1, 2, 1, 1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ class Standing:
             easier or harder ones.
         mean: interquartile mean over tasks and seeds.
         low, high: ends of its 95 % interval; NaN where a task has one seed.
+        mean_rank: mean over its tasks of its place on each, by the mean over seeds; among those measured there.
         tasks, of_tasks: how many it was measured on, and how many any was.
         cells: how many values the mean is over.
         failed: cells that ended in an error.
@@ -36,6 +37,7 @@ class Standing:
     mean: float
     low: float
     high: float
+    mean_rank: float
     tasks: int
     of_tasks: int
     cells: int
@@ -57,23 +59,37 @@ def standings(table: pd.DataFrame, metric: str) -> list[Standing]:
     part = table[(table["metric"] == metric) & table["value"].notna()]
     failed = table[table["metric"] == "error"].groupby("estimator").size()
     of_tasks = part["task"].nunique()
+    sign = -1 if metric in HIGHER_IS_BETTER else 1
+    ranks = _mean_ranks(part.assign(value=sign * part["value"]))
     found = [
-        _standing(str(name), [values["value"].to_numpy() for _, values in runs.groupby("task")], of_tasks, failed)
+        _standing(
+            str(name), [values["value"].to_numpy() for _, values in runs.groupby("task")], of_tasks, failed, ranks
+        )
         for name, runs in part.groupby("estimator", sort=False)
     ]
     lost = [name for name in failed.index if name not in {one.estimator for one in found}] if len(part) else []
     none = float("nan")
-    found += [Standing(str(name), None, none, none, none, 0, of_tasks, 0, int(failed[name])) for name in lost]
-    sign = -1 if metric in HIGHER_IS_BETTER else 1
+    found += [Standing(str(name), None, none, none, none, none, 0, of_tasks, 0, int(failed[name])) for name in lost]
     return _ranked(sorted(found, key=lambda one: (one.tasks < of_tasks, not one.tasks, sign * one.mean)))
 
 
-def _standing(name: str, runs: Sequence[NDArray[np.float64]], of_tasks: int, failed: pd.Series[int]) -> Standing:
+def _mean_ranks(part: pd.DataFrame) -> dict[str, float]:
+    means = part.groupby(["task", "estimator"])["value"].mean()
+    places = means.groupby("task").rank()
+    return {str(name): float(rank) for name, rank in places.groupby("estimator").mean().items()}
+
+
+def _standing(
+    name: str,
+    runs: Sequence[NDArray[np.float64]],
+    of_tasks: int,
+    failed: pd.Series[int],
+    ranks: Mapping[str, float],
+) -> Standing:
     values = np.concatenate(runs)
-    mean = float(interquartile_mean(values))
-    return Standing(
-        name, None, mean, *stratified_interval(runs), len(runs), of_tasks, len(values), int(failed.get(name, 0))
-    )
+    mean, ends = float(interquartile_mean(values)), stratified_interval(runs)
+    lost = int(failed.get(name, 0))
+    return Standing(name, None, mean, *ends, ranks[name], len(runs), of_tasks, len(values), lost)
 
 
 def _ranked(ordered: Sequence[Standing]) -> list[Standing]:
