@@ -1,38 +1,37 @@
-"""One cell, task x estimator x seed: done in a process of its own, kept as one JSON file."""
+"""One cell, task x estimator x seed: measured, and kept as a JSON file with others beside it."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import resource
-import signal
 import sys
-import threading
 import time
 import traceback
 from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass, field
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-from tqdm import tqdm
+import pandas as pd
 
 from diml_envs.atomic import atomic_write
 from diml_inverse.benchmark.differences import save_differences
-from diml_inverse.benchmark.estimators import ESTIMATORS
+from diml_inverse.benchmark.entries import Entry
 from diml_inverse.benchmark.scores import Score, bound, scores
 from diml_inverse.benchmark.tasks import Task
 from diml_inverse.versions import versions
+
+KINDS = {"curves": ".csv", "differences": ".csv", "logs": ".log", "cells": ".json"}  # the record last: it says "done"
 
 
 class Cell(NamedTuple):
     """One fit of a suite.
 
+    estimator: its name in results.
     command: what does this cell and no other, for its record.
+    entry: what the estimator is; None for the built-in one of that name.
     """
 
     task: Task
@@ -40,10 +39,19 @@ class Cell(NamedTuple):
     seed: int
     suite: str = ""
     command: str = ""
+    entry: Entry | None = None
 
-    def path(self, results: Path, kind: str, ending: str) -> Path:
-        """Where its file of a kind (`cells`, `curves`, `differences`, `logs`) belongs."""
-        return results / kind / self.task.name / self.estimator / f"{self.seed}{ending}"
+    @property
+    def made_by(self) -> Entry:
+        """`entry`, or the built-in estimator."""
+        return self.entry or Entry(self.estimator, self.estimator)
+
+    def path(self, results: Path, kind: str) -> Path:
+        """Where its file of a kind (of `KINDS`) belongs."""
+        return results / kind / self.task.name / self.estimator / f"{self.seed}{KINDS[kind]}"
+
+    def __str__(self) -> str:
+        return f"{self.task.name} {self.estimator} {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ class Record:
         info: what the estimator says of its fit.
         suite, command: where the cell belongs, and what does it alone; empty where that is not known.
         versions: of Python and the packages that computed it.
+        made_by: what the estimator is where its name does not tell (`Entry.description`).
     """
 
     task: str
@@ -74,6 +83,7 @@ class Record:
     suite: str = ""
     command: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    made_by: dict[str, Any] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -85,11 +95,15 @@ class Record:
         """Of a cell that was `skipped` or ended in an `error`."""
         return cls(*_names(cell), cell.task.settings(), [Score(metric, math.nan)], note, **_origin(cell))
 
+    def as_bytes(self) -> bytes:
+        """JSON, as in its file."""
+        return (json.dumps(asdict(self), indent=1, default=str) + "\n").encode()
+
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as temporary:
-            temporary.write_text(json.dumps(asdict(self), indent=1, default=str) + "\n")
+            temporary.write_bytes(self.as_bytes())
 
     @classmethod
     def load(cls, path: Path) -> Record:
@@ -105,48 +119,40 @@ class Record:
             raise ValueError(f"{path} is not the record of a cell ({error}); remove it") from error
 
 
-def run_cell_alone(cell: Cell, results: Path) -> None:
-    """`run_cell` as all that its process does: on one thread, and ending when the process that started it does."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides what ends
-    tqdm.set_lock(threading.RLock())  # the default one lies in shared memory, where a killed cell would leave it
-    torch.set_num_threads(1)
-    run_cell(cell, results)
-
-
 def run_cell(cell: Cell, results: Path) -> None:
     """Measure the cell and write its files. What it raises goes to its log and becomes an `error` record."""
-    log = cell.path(results, "logs", ".log")
+    log = cell.path(results, "logs")
     log.parent.mkdir(parents=True, exist_ok=True)
     begun = time.perf_counter()
-    with log.open("w") as file, redirect_stderr(file):
+    with log.open("a") as file, redirect_stderr(file):
         try:
             record = _measured(cell, results)
         except Exception as error:
             traceback.print_exc()
-            record = Record.empty(cell, "error", f"{type(error).__name__}: {error}")
+            record = Record.empty(cell, "error", f"{type(error).__name__}: {error}".strip(": "))
     if not log.stat().st_size:
         log.unlink()
     measured = {"seconds": time.perf_counter() - begun, "peak_memory_mb": _peak_memory_mb()}
-    Record(**{**record.__dict__, **measured}).save(cell.path(results, "cells", ".json"))
+    Record(**{**record.__dict__, **measured}).save(cell.path(results, "cells"))
 
 
 def _measured(cell: Cell, results: Path) -> Record:
-    task, name, seed = cell.task, cell.estimator, cell.seed
+    task, seed = cell.task, cell.seed
     play = task.play(seed)
-    estimator = ESTIMATORS[name](task, seed)
+    estimator = cell.made_by.build(task, seed)
     begun = time.perf_counter()
     result = estimator.fit(play.train)
     fit_seconds = Score("fit_seconds", time.perf_counter() - begun)
     found = [*scores(result, task, play, seed), fit_seconds]
-    if name == "structured":
+    if cell.made_by.use == "structured" and play.dynamics is not None:
         found.append(bound(task, play))
-    curve = cell.path(results, "curves", ".csv")
-    curve.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(curve) as temporary:
-        result.history.to_csv(temporary, index=False)
-    save_differences(cell.path(results, "differences", ".csv"), result, play, seed)
-    info = dict(getattr(result, "info", {}))
+    if isinstance(history := getattr(result, "history", None), pd.DataFrame):
+        curve = cell.path(results, "curves")
+        curve.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(curve) as temporary:
+            history.to_csv(temporary, index=False)
+    save_differences(cell.path(results, "differences"), result, play, seed)
+    info = dict(getattr(result, "info", None) or {})
     return Record(*_names(cell), task.settings(), found, info=info, **_origin(cell))
 
 
@@ -156,16 +162,10 @@ def _names(cell: Cell) -> tuple[str, str, int]:
 
 def _origin(cell: Cell) -> dict[str, Any]:
     made_by = {"python": platform.python_version(), **versions()}
-    return {"suite": cell.suite, "command": cell.command, "versions": made_by}
+    origin = {"suite": cell.suite, "command": cell.command, "versions": made_by}
+    return {**origin, "made_by": cell.made_by.description()}
 
 
 def _peak_memory_mb() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def _end_with_parent() -> None:
-    """A run that is killed must not leave cells behind that go on computing beside the next run's."""
-    if (parent := parent_process()) is not None:
-        parent.join()
-        os._exit(1)

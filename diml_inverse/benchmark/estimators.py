@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -51,14 +51,16 @@ class Fits(Protocol):
 
 
 def _auto(task: Task, seed: int) -> Fits:
-    if task.learner is not None:
-        final, trial = (partial(_under, task, tolerance=tolerance) for tolerance in (1e-10, 1e-9))
-        return DynamicsComparison(final, trial=trial, seed=seed)
-    return DIML("auto", LogitDynamics(**task.learners), seed=seed)
+    if task.told is not None:
+        return DIML("auto", task.told, seed=seed)
+    if task.form is None:
+        return DIML("auto", "auto", seed=seed)
+    final, trial = (partial(_under, task, tolerance=tolerance) for tolerance in (1e-10, 1e-9))
+    return DynamicsComparison(final, trial=trial, seed=seed)
 
 
 def _families(task: Task, seed: int) -> Fits:
-    return FamilyComparison(LogitDynamics(**task.learners), seed=seed)
+    return FamilyComparison(task.assumed, seed=seed)
 
 
 def _under(task: Task, dynamics: Dynamics, tolerance: float = 1e-10) -> StructuredMLE:
@@ -80,33 +82,34 @@ def surrogate_name(member: str) -> str:
     return "as_" + re.sub(r"[^a-z0-9]+", "_", member.lower())
 
 
-def _neural(task: Task, seed: int) -> DIML:
-    return DIML(task.network(), LogitDynamics(**task.learners), seed=seed)
+def _neural(task: Task, seed: int, members: int = 5, weight_decay: float = 1.0, patience: int = 50) -> DIML:
+    fits = {"members": members, "weight_decay": weight_decay, "patience": patience}
+    return DIML(task.network(), task.assumed, seed=seed, **fits)  # type: ignore[arg-type]
 
 
 def _single(task: Task, seed: int) -> Fits:
-    return DIML(task.network(), LogitDynamics(**task.learners), seed=seed, members=1)
+    return _neural(task, seed, members=1)
 
 
-def _tabular(task: Task, seed: int) -> Fits:
-    return TabularMLE(LogitDynamics(**task.learners))
+def _tabular(task: Task, seed: int, ridge: float = 0.01) -> Fits:
+    return TabularMLE(task.assumed, ridge)
 
 
-def _structured(task: Task, seed: int) -> Fits:
+def _structured(task: Task, seed: int, ridge: float | None = None) -> Fits:
     assert task.formula is not None
-    return StructuredMLE(task.formula(), LogitDynamics(**task.learners), task.formula_ridge, seed=seed)
+    return StructuredMLE(task.formula(), task.assumed, task.formula_ridge if ridge is None else ridge, seed=seed)
 
 
-def _wrong_learner(task: Task, seed: int) -> Fits:
-    return WrongLearner(_neural(task, seed))
+def _wrong_learner(task: Task, seed: int, precision_factor: float = 0.6, members: int = 5) -> Fits:
+    return WrongLearner(_neural(task, seed, members), precision_factor)
 
 
-def _cloning(task: Task, seed: int) -> Fits:
-    return BehaviouralCloning(seed=seed)
+def _cloning(task: Task, seed: int, memory: int = 5) -> Fits:
+    return BehaviouralCloning(memory, seed=seed)
 
 
-def _equilibrium(task: Task, seed: int) -> Fits:
-    return EquilibriumInversion(precision=task.precision)
+def _equilibrium(task: Task, seed: int, pseudo_count: float = 1.0) -> Fits:
+    return EquilibriumInversion(task.precision, pseudo_count)
 
 
 def _qre(task: Task, seed: int) -> Fits:
@@ -121,7 +124,7 @@ def _published(task: Task, seed: int, window: int | None = 50, early_stopping: b
     large = len(task.action_counts) > FEW_AGENTS
     return PublishedDIML(
         task.published_form(),
-        LogitDynamics(**task.learners),
+        task.assumed,
         max_epochs=200 if large else 100,
         batch_size=8 if large else 32,
         window=window,
@@ -177,14 +180,20 @@ ABOUT = {
 }
 
 
+def about_estimator(name: str, made_by: Mapping[str, Any]) -> str:
+    """A sentence. made_by: as `Entry.description`."""
+    use = made_by.get("use", name)
+    text = ABOUT.get(use, f"`{use}`, from outside") if "plugin" not in made_by else f"`{made_by['plugin']}`"
+    settings = ", ".join(f"{key} {value}" for key, value in made_by.get("settings", {}).items())
+    return f"{text}; {settings}" if settings else text
+
+
 def why_not(estimator: str, task: Task) -> str | None:
     """Why the estimator cannot be applied to the task; None if it can."""
     if estimator == "structured" and task.formula is None:
         return "the task has no parametric form"
     if estimator in SURROGATES and task.form is None:
         return "nothing is known of the structure beforehand"
-    if estimator != "auto" and estimator not in SURROGATES and task.learner is not None:
-        return "the estimator needs to be told how the agents learn"
     if estimator.startswith("as_") and estimator not in map(surrogate_name, default_members(task.num_rounds)):
         return "for episodes of another length"
     counts = task.action_counts

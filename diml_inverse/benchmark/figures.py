@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,28 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from diml_inverse.benchmark.catalogue import TASKS, in_order
 from diml_inverse.benchmark.estimators import ESTIMATORS
-from diml_inverse.benchmark.suites import TASKS
 
 # Okabe and Ito's palette, told apart by colour-blind readers too; markers tell apart what shares a colour.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#999999")
 MARKERS = "osD^vPXh"
-STYLE: dict[str, dict[str, Any]] = {
-    name: {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[(i + i // len(COLOURS)) % len(MARKERS)]}
-    for i, name in enumerate(ESTIMATORS)
-}
 AXES = {
     "payoff_difference_mse_relative": "payoff-difference MSE / knowing nothing",
+    "payoff_difference_mse_rescaled": "MSE after rescaling / knowing nothing",
     "histogram_kl": "counterfactual KL (nats)",
     "choice_kl": "choice KL (nats per decision)",
 }
+
+
+def style(name: str) -> dict[str, Any]:
+    """Colour and marker, always the same for the suite's estimators; those of others follow from their names."""
+    i = _number(name)
+    return {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[(i + i // len(COLOURS)) % len(MARKERS)]}
+
+
+def _number(name: str) -> int:
+    return list(ESTIMATORS).index(name) if name in ESTIMATORS else len(ESTIMATORS) + zlib.crc32(name.encode()) % 64
 
 
 def against_time(results: pd.DataFrame, metric: str) -> Figure | None:
@@ -39,14 +47,14 @@ def against_time(results: pd.DataFrame, metric: str) -> Figure | None:
     if metric not in wide or wide[metric].notna().sum() == 0:
         return None
     shown = wide.dropna(subset=[metric, "fit_seconds"])
-    tasks = _in_order(shown["task"].unique(), TASKS)
+    tasks = in_order(shown["task"].unique(), TASKS)
     figure, panels = _panels(len(tasks))
     for axes, task in zip(panels, tasks, strict=True):
         part = shown[shown["task"] == task]
-        for name in _in_order(part["estimator"].unique(), ESTIMATORS):
+        for name in in_order(part["estimator"].unique(), ESTIMATORS):
             cells = part[part["estimator"] == name]
-            axes.scatter(cells["fit_seconds"], cells[metric], s=14, alpha=0.5, linewidths=0, **STYLE[name])
-            axes.scatter(_centre(cells["fit_seconds"]), _centre(cells[metric]), s=75, edgecolors="white", **STYLE[name])
+            axes.scatter(cells["fit_seconds"], cells[metric], s=14, alpha=0.5, linewidths=0, **style(name))
+            axes.scatter(_centre(cells["fit_seconds"]), _centre(cells[metric]), s=75, edgecolors="white", **style(name))
         if metric == "histogram_kl":
             axes.axhline(part["histogram_kl_noise_floor"].mean(), color="0.4", linestyle=":", linewidth=1)
         axes.set(xscale="log", yscale="log", title=task)
@@ -54,7 +62,7 @@ def against_time(results: pd.DataFrame, metric: str) -> Figure | None:
         readable_ticks(axes.yaxis, part[metric])
     figure.supxlabel("time of the fit (seconds)")
     figure.supylabel(AXES[metric])
-    _legend(figure, _in_order(shown["estimator"].unique(), ESTIMATORS), floor=metric == "histogram_kl")
+    _legend(figure, in_order(shown["estimator"].unique(), ESTIMATORS), floor=metric == "histogram_kl")
     return figure
 
 
@@ -68,9 +76,9 @@ def against_agents(results: pd.DataFrame) -> Figure | None:
         return None
     figure, panels = _panels(len(metrics))
     for axes, metric in zip(panels, metrics, strict=True):
-        for name in _in_order(crowds["estimator"].unique(), ESTIMATORS):
+        for name in in_order(crowds["estimator"].unique(), ESTIMATORS):
             means = crowds[crowds["estimator"] == name].groupby("agents")[metric].mean().dropna()
-            axes.plot(means.index, means, markersize=6, linewidth=1.5, **STYLE[name])
+            axes.plot(means.index, means, markersize=6, linewidth=1.5, **style(name))
         if metric == "histogram_kl":
             floor = crowds.groupby("agents")["histogram_kl_noise_floor"].mean()
             axes.plot(floor.index, floor, color="0.4", linestyle=":", linewidth=1)
@@ -78,7 +86,7 @@ def against_agents(results: pd.DataFrame) -> Figure | None:
         axes.set(yscale="log", ylabel=AXES[metric], xticks=sizes, xticklabels=[str(size) for size in sizes])
         readable_ticks(axes.yaxis, crowds[metric])
     figure.supxlabel("number of agents")
-    _legend(figure, _in_order(crowds["estimator"].unique(), ESTIMATORS), floor="histogram_kl" in metrics)
+    _legend(figure, in_order(crowds["estimator"].unique(), ESTIMATORS), floor="histogram_kl" in metrics)
     return figure
 
 
@@ -90,15 +98,15 @@ def training_curves(results: Path) -> Figure | None:
     curves = _epochs(results / "curves")
     if not curves:
         return None
-    tasks = _in_order({task for task, _ in curves}, TASKS)
+    tasks = in_order({task for task, _ in curves}, TASKS)
     figure, panels = _panels(len(tasks))
     for axes, task in zip(panels, tasks, strict=True):
-        for name in _in_order({name for found, name in curves if found == task}, ESTIMATORS):
-            _curve(axes, curves[task, name], {"color": STYLE[name]["color"], "linestyle": _line(name)})
+        for name in in_order({name for found, name in curves if found == task}, ESTIMATORS):
+            _curve(axes, curves[task, name], {"color": style(name)["color"], "linestyle": _line(name)})
         axes.set(xscale="log", title=task)
     figure.supxlabel("epoch")
     figure.supylabel("log-likelihood (nats per decision)")
-    _legend(figure, _in_order({name for _, name in curves}, ESTIMATORS), lines=True)
+    _legend(figure, in_order({name for _, name in curves}, ESTIMATORS), lines=True)
     return figure
 
 
@@ -110,7 +118,7 @@ def _curve(axes: Axes, history: pd.DataFrame, style: dict[str, Any]) -> None:
 
 def _line(name: str) -> str:
     """Dashed where a colour comes for the second time."""
-    return "-" if list(STYLE).index(name) < len(COLOURS) else "--"
+    return "-" if _number(name) < len(COLOURS) else "--"
 
 
 def _epochs(folder: Path) -> dict[tuple[str, str], pd.DataFrame]:
@@ -126,11 +134,6 @@ def _epochs(folder: Path) -> dict[tuple[str, str], pd.DataFrame]:
 def _wide(results: pd.DataFrame) -> pd.DataFrame:
     """A row for each cell, a column for each metric."""
     return results.pivot(index=["task", "estimator", "seed"], columns="metric", values="value").reset_index()
-
-
-def _in_order(names: Iterable[str], known: Iterable[str]) -> list[str]:
-    chosen = set(names)
-    return [name for name in known if name in chosen]
 
 
 def _centre(values: pd.Series[float]) -> float:
@@ -167,8 +170,8 @@ def _legend(figure: Figure, names: Sequence[str], lines: bool = False, floor: bo
         axes.plot(
             [],
             [],
-            color=STYLE[name]["color"],
-            marker="" if lines else STYLE[name]["marker"],
+            color=style(name)["color"],
+            marker="" if lines else style(name)["marker"],
             linestyle=_line(name) if lines else "",
             label=name,
         )[0]

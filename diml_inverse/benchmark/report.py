@@ -14,18 +14,19 @@ from matplotlib.figure import Figure
 
 from diml_envs.atomic import atomic_write
 from diml_inverse.benchmark import figures, tables
+from diml_inverse.benchmark.catalogue import TASKS, in_order
 from diml_inverse.benchmark.cells import Record
-from diml_inverse.benchmark.estimators import ABLATION, ABOUT, ESTIMATORS, MAIN
+from diml_inverse.benchmark.estimators import ABLATION, ESTIMATORS, MAIN, about_estimator
 from diml_inverse.benchmark.learner_report import learners_section
 from diml_inverse.benchmark.learner_tasks import LEARNERS
 from diml_inverse.benchmark.scores import SUITE_METRICS
-from diml_inverse.benchmark.suites import TASKS
 from diml_inverse.metrics import METRICS
 
 FIGURES = "figures"
 ROUTES = ("auto", "families")
 TABLES = {
     "Payoff-difference error over that of knowing nothing": "payoff_difference_mse_relative",
+    "The same after the best rescaling of payoffs": "payoff_difference_mse_rescaled",
     "Payoff-difference error (payoff units squared)": "payoff_difference_mse",
     "Choice KL (nats per decision)": "choice_kl",
     "Counterfactual KL of histograms (nats)": "histogram_kl",
@@ -95,12 +96,14 @@ def _how(command: str, versions: Mapping[str, str]) -> str:
 
 def _results(table: pd.DataFrame) -> str:
     sections = ["## Results"]
+    # The steps of the ablation have a section of their own.
+    shown = [name for name in in_order(table["estimator"], ESTIMATORS) if name in MAIN or name not in ABLATION]
     for title, metric in TABLES.items():
         if (table["metric"] == metric).any():
             yardstick = "histogram_kl_noise_floor" if metric == "histogram_kl" else None
-            sections.append(f"### {title}\n\n{tables.by_task(table, metric, MAIN, yardstick)}")
+            sections.append(f"### {title}\n\n{tables.by_task(table, metric, shown, yardstick)}")
             if metric == "choice_kl":
-                lost = tables.by_task(tables.shortfall(table), "shortfall", MAIN)
+                lost = tables.by_task(tables.shortfall(table), "shortfall", shown)
                 sections.append(
                     f"### Test log-likelihood less that of the truth (nats per decision; 0 but for luck)\n\n{lost}"
                 )
@@ -172,8 +175,9 @@ def _missing(records: Sequence[Record]) -> str:
 def _meanings(records: Sequence[Record]) -> str:
     tasks = {record.task: record.settings for record in records}
     settings = list(dict.fromkeys(name for values in tasks.values() for name in values))
-    of_task = [(name, TASKS[name].about, *[f"{values[key]}" for key in settings]) for name, values in tasks.items()]
-    estimators = [(f"`{name}`", ABOUT[name]) for name in ESTIMATORS if any(r.estimator == name for r in records)]
+    of_task = [(name, _about(name), *[f"{values.get(key, '')}" for key in settings]) for name, values in tasks.items()]
+    made_by = {record.estimator: record.made_by for record in records}
+    estimators = [(f"`{name}`", about_estimator(name, made_by[name])) for name in in_order(made_by, ESTIMATORS)]
     metrics = [(f"`{name}`", *rest) for name, *rest in map(astuple, (*METRICS, *SUITE_METRICS))]
     return "\n\n".join(
         [
@@ -185,6 +189,10 @@ def _meanings(records: Sequence[Record]) -> str:
             _plain(("metric", "meaning", "unit", "best", "source"), metrics),
         ]
     )
+
+
+def _about(task: str) -> str:
+    return TASKS[task].about if task in TASKS else ""
 
 
 def _plain(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from diml_envs.atomic import atomic_write
+from diml_inverse.benchmark.catalogue import TASKS, in_order
 from diml_inverse.benchmark.cells import Record
 from diml_inverse.benchmark.estimators import ESTIMATORS
-from diml_inverse.benchmark.suites import TASKS
 
 COLUMNS = ("task", "estimator", "seed", "metric", "value", "low", "high", "seconds", "peak_memory_mb")
 
@@ -21,8 +21,10 @@ def read_records(results: Path) -> list[Record]:
     Raises:
         ValueError: a file that is no record.
     """
-    records = [Record.load(path) for path in (results / "cells").glob("*/*/*.json")]
-    return sorted(records, key=lambda r: (_rank(r.task, TASKS), _rank(r.estimator, ESTIMATORS), r.seed))
+    records = [Record.load(path) for path in sorted((results / "cells").glob("*/*/*.json"))]
+    tasks = in_order((record.task for record in records), TASKS)
+    estimators = in_order((record.estimator for record in records), ESTIMATORS)
+    return sorted(records, key=lambda r: (tasks.index(r.task), estimators.index(r.estimator), r.seed))
 
 
 def results_table(records: Sequence[Record]) -> pd.DataFrame:
@@ -45,8 +47,3 @@ def write_results(results: Path) -> pd.DataFrame:
     with atomic_write(results / "results.csv") as temporary:
         table.to_csv(temporary, index=False)
     return table
-
-
-def _rank(name: str, known: Iterable[str]) -> tuple[int, str]:
-    names = list(known)
-    return (names.index(name) if name in names else len(names), name)

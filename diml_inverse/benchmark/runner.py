@@ -1,113 +1,108 @@
-"""Runs cells, each in a fresh process, and takes up a run that was interrupted."""
+"""Runs cells, here or on a cluster, and takes up a run that was interrupted."""
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from multiprocessing import connection, get_all_start_methods, get_context
-from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
-from diml_inverse.benchmark.cells import Cell, Record, run_cell_alone
-from diml_inverse.benchmark.estimators import why_not
+from diml_inverse.benchmark.cells import Cell, Record
+from diml_inverse.benchmark.cluster import cluster
+from diml_inverse.benchmark.contained import Files, contained, keep
+from diml_inverse.benchmark.limits import Limits
+from diml_inverse.benchmark.threads import one_thread
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+Place = Callable[[Cell, Limits, threading.Event], Files]
 
 
-def run_suite(cells: Sequence[Cell], results: Path, jobs: int = 1, progress: bool = False) -> None:
+def run_suite(
+    cells: Sequence[Cell],
+    results: Path,
+    jobs: int | None = None,
+    progress: bool = False,
+    limits: Limits | None = None,
+    ray: str | None = None,
+) -> None:
     """Do the cells that are not done yet; each leaves `cells/<task>/<estimator>/<seed>.json` below `results`.
 
-    A cell that raises, or whose process dies, leaves a record that says so, and the rest goes on; the next run
-    tries it again. Each process computes on one thread, so that times can be compared and numbers do not depend on the
-    machine's load or `jobs`: threads that wait for each other on a busy machine made small fits twenty times slower.
+    A cell that raises, whose process dies, or that goes past its limits leaves a record that says so, and the rest
+    goes on; the next run tries it again. Each process computes on one thread: threads that wait for each other on a
+    busy machine made small fits twenty times slower. Only this process writes into `results`, each file whole, so that
+    whatever ends it loses the cells in flight and no others.
 
     Args:
         cells: to do, in this order.
         results: the folder; made if it is not there.
-        jobs: cells at a time.
+        jobs: cells at a time; default: 1, or the cores of the cluster.
         progress: show a bar on stderr.
+        limits: of each cell.
+        ray: address of a Ray cluster to do them on, see `cluster`.
 
     Raises:
-        ValueError: the folder holds cells of tasks by the same name with other settings.
+        ValueError: the folder holds cells by the same names with other settings.
+        OSError: results cannot be written (no space left); what was written before stays.
     """
-    waiting = deque(cell for cell in cells if not _finished(cell, results))
-    running: dict[int, tuple[BaseProcess, Cell]] = {}
-    done = len(cells) - len(waiting)
-    with tqdm(total=len(cells), initial=done, disable=not progress, unit="cell") as bar, _one_thread():
+    waiting = [cell for cell in cells if not _finished(cell, results)]
+    with tqdm(total=len(cells), initial=len(cells) - len(waiting), disable=not progress, unit="cell") as bar:
+        doable = []
+        for cell in waiting:
+            if reason := cell.made_by.why_not(cell.task):
+                keep(cell, {"cells": Record.empty(cell, "skipped", reason).as_bytes()}, results)
+                bar.update()
+            else:
+                doable.append(cell)
+        if doable:
+            with _engine(ray) as (place, cores):
+                _run(doable, results, place, jobs or cores, limits or Limits(), bar)
+
+
+def _run(cells: Sequence[Cell], results: Path, place: Place, jobs: int, limits: Limits, bar: tqdm[Any]) -> None:
+    """A thread for each place does nothing but wait for the process that does a cell there."""
+    ends = threading.Event()
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = {pool.submit(place, cell, limits, ends): cell for cell in cells}
         try:
-            while waiting or running:
-                while waiting and len(running) < jobs:
-                    cell = waiting.popleft()
-                    if (process := _started(cell, results)) is None:
-                        bar.update()
-                    else:
-                        running[process.sentinel] = process, cell
-                        bar.set_postfix_str(" ".join(map(str, (cell.task.name, cell.estimator, cell.seed))))
-                for sentinel in connection.wait(list(running)) if running else ():
-                    assert isinstance(sentinel, int)
-                    _ended(*running.pop(sentinel), results)
-                    bar.update()
+            for future in as_completed(futures):
+                cell = futures[future]
+                keep(cell, future.result(), results)
+                bar.set_postfix_str(str(cell))
+                bar.update()
         finally:
-            for process, _ in running.values():
-                process.terminate()
-
-
-def _finished(cell: Cell, results: Path) -> bool:
-    path = cell.path(results, "cells", ".json")
-    if not path.exists():
-        return False
-    record = Record.load(path)
-    if record.settings != cell.task.settings():
-        raise ValueError(
-            f"{results} holds results of {cell.task.name} with other settings (--quick, or another version); name "
-            "another folder"
-        )
-    return not record.failed
-
-
-def _started(cell: Cell, results: Path) -> BaseProcess | None:
-    """The process that does the cell; None if there is nothing to do but say why."""
-    path = cell.path(results, "cells", ".json")
-    path.unlink(missing_ok=True)  # of a failure that is now tried again
-    if reason := why_not(cell.estimator, cell.task):
-        Record.empty(cell, "skipped", reason).save(path)
-        return None
-    process = _fresh_process(cell, results)
-    process.start()
-    return process
-
-
-def _fresh_process(cell: Cell, results: Path) -> BaseProcess:
-    """A process in which nothing was computed before, so that time and memory are the cell's own."""
-    if "forkserver" not in get_all_start_methods():
-        return get_context("spawn").Process(target=run_cell_alone, args=(cell, results))
-    context = get_context("forkserver")
-    context.set_forkserver_preload([run_cell_alone.__module__])  # imported once, or each cell would take seconds for it
-    return context.Process(target=run_cell_alone, args=(cell, results))
-
-
-def _ended(process: BaseProcess, cell: Cell, results: Path) -> None:
-    process.join()
-    path = cell.path(results, "cells", ".json")
-    if process.exitcode and not path.exists():
-        how = f"signal {-process.exitcode}" if process.exitcode < 0 else f"exit code {process.exitcode}"
-        Record.empty(cell, "error", f"its process ended with {how}").save(path)
+            ends.set()
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Environment in which libraries that start in it use one thread."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value
+def _engine(ray: str | None) -> Iterator[tuple[Place, int]]:
+    if ray is None:
+        with one_thread():
+            yield contained, 1
+    else:
+        with cluster(ray) as engine:
+            yield engine.place, engine.cores
+
+
+def _finished(cell: Cell, results: Path) -> bool:
+    path = cell.path(results, "cells")
+    if not path.exists():
+        return False
+    record, made_by = Record.load(path), cell.made_by.description()
+    if cell.task.missing and not record.failed:
+        return True  # done when it was there
+    if record.failed or (record.scores[0].metric == "skipped" and not cell.made_by.why_not(cell.task)):
+        return False
+    if record.settings != cell.task.settings() or _without_code(record.made_by) != _without_code(made_by):
+        raise ValueError(
+            f"{results} holds results of {cell} with other settings (--quick, another "
+            "suite or version); name another folder"
+        )
+    return record.made_by == made_by  # or the plug-in's file has changed: done again
+
+
+def _without_code(made_by: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in made_by.items() if key != "sha256"}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from diml_envs.mechanisms import Mechanism
 from diml_envs.traces import Traces
 from diml_inverse import metrics
 from diml_inverse.baselines import ClonedPolicy, Predictor
@@ -32,6 +35,12 @@ SUITE_METRICS = (
 )
 
 
+class PredictsChoices(Protocol):
+    """The part of a `Predictor` that is scored."""
+
+    def choice_probs(self, traces: Traces) -> NDArray[np.float64]: ...
+
+
 class Score(NamedTuple):
     """A metric's value, and the ends of its 95 % interval over test episodes (NaN where there is none)."""
 
@@ -43,7 +52,7 @@ class Score(NamedTuple):
 
 def scores(result: Predictor, task: Task, play: Play, seed: int) -> list[Score]:
     """All that applies to the result."""
-    found = list(_of_choices(result, play))
+    found = list(of_choices(result, play))
     if isinstance(result, Estimate):
         found = [*_of_payoffs(result, task, play), *found]
     if isinstance(result, Estimate | ClonedPolicy) and play.dynamics is not None:
@@ -57,27 +66,36 @@ def bound(task: Task, play: Play) -> Score:
     return Score("cramer_rao", cramer_rao_bound(play.truth, play.dynamics, play.train, play.test, task.formula_ridge))
 
 
-def _of_payoffs(estimate: Estimate, task: Task, play: Play) -> Iterator[Score]:
+def of_differences(mechanism: Mechanism, play: Play) -> Iterator[Score]:
+    """How far payoff differences are from the truth's, in the contexts of the test play."""
     for name, relative in (("payoff_difference_mse", False), ("payoff_difference_mse_relative", True)):
-        errors = metrics.payoff_difference_by_episode(estimate.mechanism, play.truth, play.test, relative)
+        errors = metrics.payoff_difference_by_episode(mechanism, play.truth, play.test, relative)
         yield _with_interval(name, errors)
-    rescaled, correlation = metrics.payoff_difference_agreement(estimate.mechanism, play.truth, play.test)
+    rescaled, correlation = metrics.payoff_difference_agreement(mechanism, play.truth, play.test)
     yield Score("payoff_difference_mse_rescaled", rescaled)
     yield Score("payoff_difference_correlation", correlation)
+
+
+def _of_payoffs(estimate: Estimate, task: Task, play: Play) -> Iterator[Score]:
+    yield from of_differences(estimate.mechanism, play)
     at_random = metrics.payoff_mse_by_support(estimate.mechanism, play.truth, play.train, task.compared_profiles)
-    visited = torch.unique(torch.tensor(play.train.actions).flatten(0, 1), dim=0)[: task.compared_profiles]
+    whole = torch.tensor(play.train.actions[play.train.observed.all(-1)])
+    visited = torch.unique(whole, dim=0)[: task.compared_profiles]
     yield Score("payoff_mse_on_support", metrics.payoff_mse(estimate.mechanism, play.truth, visited))
     yield Score("payoff_mse_off_support", at_random["off_support"])
 
 
-def _of_choices(result: Predictor, play: Play) -> Iterator[Score]:
+def of_choices(result: PredictsChoices, play: Play) -> Iterator[Score]:
+    """How well choices of the test play are predicted."""
     predicted = result.choice_probs(play.test)
     test, true = play.test, play.true_choice_probs
     yield _with_interval("log_likelihood", metrics.log_likelihood_by_episode(predicted, test))
-    yield _with_interval("truth_log_likelihood", metrics.log_likelihood_by_episode(true, test))
+    if true is not None:
+        yield _with_interval("truth_log_likelihood", metrics.log_likelihood_by_episode(true, test))
     by_context = metrics.negative_log_likelihood_by_context(predicted, test, play.train)
     yield from (Score(f"negative_log_likelihood_{name}", by_context[name]) for name in ("seen", "unseen"))
-    yield _with_interval("choice_kl", metrics.choice_kl_by_episode(predicted, true, test))
+    if true is not None:
+        yield _with_interval("choice_kl", metrics.choice_kl_by_episode(predicted, true, test))
     yield _with_interval("expected_calibration_error", metrics.calibration_by_episode(predicted, test))
     yield _with_interval("accuracy", metrics.accuracy_by_episode(predicted, test))
 

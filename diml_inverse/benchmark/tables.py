@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from diml_inverse.benchmark.catalogue import TASKS, in_order
 from diml_inverse.benchmark.estimators import ESTIMATORS
 from diml_inverse.benchmark.paper_figures import PUBLISHED
-from diml_inverse.benchmark.suites import TASKS
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -25,7 +25,7 @@ def by_task(results: pd.DataFrame, metric: str, estimators: Sequence[str], yards
     yardstick: a metric that is the same whatever the estimator, for a last row.
     """
     part = results[results["metric"] == metric]
-    tasks = [task for task in TASKS if task in set(part["task"])]
+    tasks = in_order(part["task"], TASKS)
     known = [name for name in estimators if name in set(part["estimator"])]
     rows = [[name, *[cell(part, task, name) for task in tasks]] for name in known]
     if yardstick:
@@ -54,7 +54,7 @@ def steps(results: pd.DataFrame, metric: str, estimators: Sequence[str]) -> str:
     if not changes:
         return ""
     long = pd.concat(changes)
-    tasks = [task for task in TASKS if task in set(long["task"])]
+    tasks = in_order(long["task"], TASKS)
     names = dict.fromkeys(long["estimator"])
     return markdown(["step", *tasks], [[name, *[cell(long, task, name) for task in tasks]] for name in names])
 
@@ -116,9 +116,11 @@ def shortfall(results: pd.DataFrame) -> pd.DataFrame:
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds of the main metrics, a row for each task and estimator."""
-    shown = ("payoff_difference_mse_relative", "choice_kl", "histogram_kl", "log_likelihood", "fit_seconds")
+    error = "payoff_difference_mse"
+    shown = (f"{error}_relative", f"{error}_rescaled", "choice_kl", "histogram_kl", "log_likelihood", "fit_seconds")
     wide = results.pivot_table(index=["task", "estimator"], columns="metric", values="value", aggfunc="mean")
     seeds = results.groupby(["task", "estimator"])["seed"].nunique()
     table = wide.reindex(columns=list(shown)).assign(seeds=seeds)
-    order = sorted(table.index, key=lambda pair: (list(TASKS).index(pair[0]), list(ESTIMATORS).index(pair[1])))
+    tasks, estimators = (in_order(table.index.unique(i), known) for i, known in enumerate((TASKS, ESTIMATORS)))
+    order = sorted(table.index, key=lambda pair: (tasks.index(pair[0]), estimators.index(pair[1])))
     return table.loc[order].reset_index()[["task", "estimator", "seeds", *shown]]

@@ -1,4 +1,4 @@
-"""The paper's experiments: hidden mechanism, learners, sizes of the play, split."""
+"""`Task`: hidden mechanism, learners, what is observed, sizes, split, what is told; and the paper's experiments."""
 
 from __future__ import annotations
 
@@ -20,31 +20,33 @@ from diml_envs.mechanisms import (
     PublicGoodsMechanism,
 )
 from diml_envs.traces import Traces
-from diml_inverse.dynamics import LogitDynamics
+from diml_inverse.benchmark.conditions import Recorded, before_the_change, with_gaps, without_agents
+from diml_inverse.dynamics import Dynamics, LogitDynamics
 
 TRAIN_SHARE = 0.8
+OTHER_DRAW = 1_000_000  # added to the seed of a mechanism that is not the truth
 
 
 class Play(NamedTuple):
     """What one seed of a task gives: play to fit to, play to judge by, and the truth behind it.
 
-    dynamics: of the learners where estimators are told.
-    true_choice_probs: [E, T, N, A], what the choices of `test` were drawn with.
+    dynamics: of the learners, where estimators are told and `truth` is all that the learners play for.
+    true_choice_probs: [E, T, N, A], what the choices of `test` were drawn with; None of people.
     """
 
     train: Traces
     test: Traces
     truth: Mechanism
     dynamics: LogitDynamics | None
-    true_choice_probs: NDArray[np.float64]
+    true_choice_probs: NDArray[np.float64] | None
 
 
 @dataclass(frozen=True)
 class Task:
-    """One experiment: logit-Q learners with known parameters unless others are named; 80 % of the episodes train.
+    """One experiment, from a single seed: logit-Q learners with known parameters unless others are named.
 
     Attributes:
-        name: as in results files.
+        name: as in results files; with its version at the end (`-v0`) but for the paper's.
         about: a sentence.
         draw: `draw(seed=...)` -> the hidden mechanism.
         published_form: the network that the paper fits.
@@ -54,10 +56,15 @@ class Task:
         formula: the correct parametric form, where the paper fits one.
         formula_ridge: of the formula's fit and its Cramér-Rao bound. A network inside a formula needs one: without,
             maximum likelihood overfits it.
-        learner: `learner()` -> who plays, of which estimators are told nothing; None: `agents.LogitQ`, as follows.
+        learner: `learner()` -> who plays, or `{agent: who plays}`; None: `agents.LogitQ`, as follows.
+        known: `known()` -> how `learner` learns, where estimators are told it; None: they are told nothing of it.
         observation: what the learners see, as in `RepeatedGameEnv`.
         learning_rate, precision, exploration: of logit-Q learners.
         num_episodes, num_rounds: of the play.
+        train_share: of the episodes, the first ones; the rest judge.
+        hidden_agents: who play but are not in the traces; the truth is then what their play leaves on average.
+        gaps: share of the actions that are not observed, at random.
+        changes: the first half of the training episodes were played for another draw of the mechanism.
         simulated_episodes: of each simulation with changed learners.
         compared_profiles: at most, at which payoffs are compared.
     """
@@ -72,12 +79,17 @@ class Task:
     formula: Callable[[], Mechanism] | None = None
     formula_ridge: float = 0.0
     learner: Callable[[], Any] | None = None
+    known: Callable[[], Dynamics] | None = None
     observation: str = "last_profile"
     learning_rate: float = 0.25
     precision: float = 3.0
     exploration: float = 0.06
     num_episodes: int = 60
     num_rounds: int = 60
+    train_share: float = TRAIN_SHARE
+    hidden_agents: tuple[int, ...] = ()
+    gaps: float = 0.0
+    changes: bool = False
     simulated_episodes: int = 200
     compared_profiles: int = 8192
 
@@ -91,22 +103,65 @@ class Task:
         """Parameters, the same for `agents.LogitQ` and `LogitDynamics`."""
         return {"learning_rate": self.learning_rate, "precision": self.precision, "exploration": self.exploration}
 
+    @property
+    def told(self) -> Dynamics | None:
+        """How the agents learn, as estimators are told; None if they are not."""
+        if self.learner is None:
+            return LogitDynamics(**self.learners)
+        return None if self.known is None else self.known()
+
+    @property
+    def assumed(self) -> Dynamics:
+        """`told`, or else what an estimator takes for granted that cannot do without: the paper's learners."""
+        return self.told or LogitDynamics(**self.learners)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What it is judged by, first that of its payoffs: where learners are not known, payoffs have no scale."""
+        error = "payoff_difference_mse_" + ("rescaled" if self.told is None else "relative")
+        return error, "choice_kl", "log_likelihood"
+
+    @property
+    def missing(self) -> str | None:
+        """What it needs that is not there; None if it can be played."""
+        return None
+
     def settings(self) -> dict[str, Any]:
         """JSON values: what results of this task depend on besides the seed."""
         sizes = {"num_agents": len(self.action_counts), "num_actions": max(self.action_counts)}
-        names = ("num_episodes", "num_rounds", "simulated_episodes", "compared_profiles")
+        names = ("num_episodes", "num_rounds", "simulated_episodes", "compared_profiles", "train_share")
         learners = self.learners if self.learner is None else {}
-        return {**sizes, **learners, **{name: getattr(self, name) for name in names}}
+        conditions = {name: getattr(self, name) for name in ("hidden_agents", "gaps", "changes")}
+        special = {name: list(v) if isinstance(v, tuple) else v for name, v in conditions.items() if v}
+        return {**sizes, **learners, **{name: getattr(self, name) for name in names}, **special}
 
     def play(self, seed: int) -> Play:
         """Draw the mechanism and let the learners play."""
         truth = self.draw(seed=seed)
+        recorded = self._recorded(truth, seed)
+        cut = len(recorded.traces.split(self.train_share)[0])
+        if self.changes:
+            former = self._recorded(self.draw(seed=seed + OTHER_DRAW), seed + OTHER_DRAW)
+            recorded = before_the_change(former, recorded, cut // 2)
+        if self.gaps:
+            recorded = with_gaps(recorded, self.gaps, seed)
+        if self.hidden_agents:
+            truth, recorded = without_agents(truth, recorded, self.hidden_agents)
+        train, test = recorded.traces[:cut], recorded.traces[cut:]
+        told = self.told if not self.hidden_agents and isinstance(self.told, LogitDynamics) else None
+        return Play(train, test, truth, told, recorded.choice_probs[cut:])
+
+    def _recorded(self, truth: Mechanism, seed: int) -> Recorded:
         env = RepeatedGameEnv(truth, max_cycles=self.num_rounds, observation=self.observation)
         learner = agents.LogitQ(**self.learners) if self.learner is None else self.learner()
         rollout = agents.rollout(env, learner, num_episodes=self.num_episodes, seed=seed)
-        train, test = rollout.traces.split(TRAIN_SHARE)
-        dynamics = LogitDynamics(**self.learners) if self.learner is None else None
-        return Play(train, test, truth, dynamics, rollout.choice_probs[len(train) :])
+        # A rollout's own metadata would name the mechanism, and the learners also where estimators are not told.
+        told: dict[str, Any] = {"task": self.name, "seed": seed}
+        if self.learner is None:
+            told["learners"] = {"all": {"name": "LogitQ", **self.learners}}
+        seen = rollout.traces
+        traces = Traces(seen.actions, seen.lengths, seen.agents, seen.action_labels, seen.episodes, told)
+        return Recorded(traces, rollout.choice_probs)
 
 
 def _anonymous(num_agents: int, num_actions: int, width: int, num_episodes: int, num_rounds: int) -> Task:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import fnmatch
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from diml_inverse.benchmark.catalogue import FIRST_VERSION
 from diml_inverse.benchmark.cells import Cell, Record
+from diml_inverse.benchmark.entries import Entry, entries_named
 from diml_inverse.benchmark.estimators import ABLATION, ESTIMATORS
+from diml_inverse.benchmark.human_tasks import with_human_play
+from diml_inverse.benchmark.limits import Limits
 from diml_inverse.benchmark.report import write_report
 from diml_inverse.benchmark.results import read_records, write_results
 from diml_inverse.benchmark.runner import run_suite
-from diml_inverse.benchmark.suites import SUITES, Suite
+from diml_inverse.benchmark.suites import SUITES, Suite, read_suite
 from diml_inverse.benchmark.tables import summary
 from diml_inverse.benchmark.tasks import Task
+from diml_inverse.cli.human_play import human_play_option
 from diml_inverse.cli.output import note
 from diml_inverse.cli.settings import check_name
 from diml_inverse.versions import versions
@@ -52,14 +59,32 @@ def repeated(args: list[str]) -> list[str]:
 @click.command(cls=Bench)
 @click.argument("suite")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder.")
-@click.option("--seeds", multiple=True, type=click.IntRange(0), help="Of mechanism, play and fit.  [default: 0 1 2]")
-@click.option("--tasks", multiple=True, help="Of the suite's.  [default: all]")
+@click.option(
+    "--seeds", multiple=True, type=click.IntRange(0), help="Of mechanism, play and fit.  [default: the suite's]"
+)
+@click.option("--tasks", multiple=True, help="Of the suite's, by name or pattern (`E7-*`).  [default: all]")
 @click.option(
     "--estimators",
     multiple=True,
-    help=f"Of {', '.join(ESTIMATORS)}; `ablation` for {', '.join(ABLATION)}.  [default: the suite's]",
+    help=f"Of the suite's, or any of {', '.join(ESTIMATORS)}; `ablation` for {', '.join(ABLATION)}.  "
+    "[default: the suite's]",
 )
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells at a time, one thread each.")
+@click.option(
+    "--plugin",
+    "places",
+    multiple=True,
+    metavar="FILE.py:NAME",
+    help="An estimator of your own; runs with the suite's, unless --estimators says otherwise.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Cells at a time, one thread each.  [default: 1; all cores of Ray]"
+)
+@click.option("--ray", metavar="ADDRESS", help="Run on a Ray cluster: HOST:PORT, `auto`, or `local` to start one here.")
+@click.option(
+    "--cell-seconds", type=click.FloatRange(0, min_open=True), help="Limit of a cell.  [default: the suite's]"
+)
+@click.option("--cell-memory", type=click.IntRange(1), help="Limit of a cell, in MB.  [default: the suite's]")
+@human_play_option
 @click.option("--quick", is_flag=True, help=f"Two tasks, seed 0, {QUICK_EPISODES} episodes.")
 def command(
     suite: str,
@@ -67,33 +92,48 @@ def command(
     seeds: tuple[int, ...],
     tasks: tuple[str, ...],
     estimators: tuple[str, ...],
-    jobs: int,
+    places: tuple[str, ...],
+    jobs: int | None,
+    ray: str | None,
+    cell_seconds: float | None,
+    cell_memory: int | None,
+    human_play: Path | None,
     quick: bool,
 ) -> None:
     """Run a SUITE of tasks with its estimators, and report.
 
-    Suites: `paper`, the published experiments, learners known; `learners`, learners of every kind, estimators told
-    nothing of how they learn.
+    SUITE is a TOML file, or one of `paper`, the published experiments, learners known; `learners`, learners of every
+    kind, estimators told nothing of how they learn; `core`, small games under every condition that play comes in.
 
     The folder fills with a JSON file for each cell (task, estimator, seed), and in the end results.csv, report.md and
     figures. A run that was interrupted, or is given more seeds, tasks or estimators, does only what is missing, and
-    what failed. On stdout: the main metrics as CSV, means over seeds.
+    what failed. A cell that raises, hangs or takes too much memory is a row that says so; the rest goes on. On stdout:
+    the main metrics as CSV, means over seeds.
 
     \b
     Examples:
       diml bench paper --quick -o quick/
       diml bench paper --seeds 0 1 2 --tasks E1 E2 -o results/
+      diml bench core --jobs 2 --plugin my_method.py:MyEstimator -o results/
+      diml bench my_suite.toml --ray auto -o results/
     """
-    check_name(suite, SUITES, "suite")
+    plugin_places = {place.rpartition(":")[2]: place for place in places}
+    chosen = _suite(suite, plugin_places)
+    limits = Limits(cell_seconds or chosen.limits.seconds, cell_memory or chosen.limits.memory_mb)
+    try:
+        columns = _estimators(chosen, estimators, plugin_places)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     cells = [
-        Cell(task, name, seed, suite, _command(suite, task, name, seed, quick))
-        for task in _tasks(SUITES[suite], tasks, quick)
-        for seed in seeds or ((0,) if quick else (0, 1, 2))
-        for name in _estimators(SUITES[suite], estimators)
+        Cell(task, entry.name, seed, chosen.name, _command(suite, task, entry, seed, quick), entry)
+        for task in _tasks(chosen, tasks, quick, human_play)
+        for seed in seeds or (chosen.seeds[:1] if quick else chosen.seeds)
+        for entry in columns
     ]
+    _try_to_build(cells)
     output.mkdir(parents=True, exist_ok=True)
     try:
-        run_suite(cells, output, jobs, progress=True)
+        run_suite(cells, output, jobs, progress=True, limits=limits, ray=ray)
     finally:
         records = _report(output)
     if failed := [record for record in records if record.failed]:
@@ -104,10 +144,31 @@ def command(
         )
 
 
-def _command(suite: str, task: Task, estimator: str, seed: int, quick: bool) -> str:
+def _suite(given: str, places: Mapping[str, str]) -> Suite:
+    if given in SUITES:
+        return SUITES[given]
+    if given.endswith(".toml") or Path(given).exists():
+        return read_suite(Path(given), places)
+    check_name(given, SUITES, "suite")
+    raise AssertionError
+
+
+def _command(suite: str, task: Task, entry: Entry, seed: int, quick: bool) -> str:
     """What does this cell and no other."""
-    chosen = ["--tasks", task.name, "--estimators", estimator, "--seeds", str(seed)]
-    return shlex.join(["diml", "bench", suite, *chosen, *(["--quick"] if quick else []), "-o", "cell/"])
+    chosen = ["--tasks", task.name, "--estimators", entry.name, "--seeds", str(seed)]
+    plugin = ["--plugin", entry.plugin] if entry.plugin else []
+    return shlex.join(["diml", "bench", suite, *chosen, *plugin, *(["--quick"] if quick else []), "-o", "cell/"])
+
+
+def _try_to_build(cells: Sequence[Cell]) -> None:
+    """Each estimator once, so that wrong settings are an error now and not a failure of every cell.
+
+    Raises:
+        ValueError: of the first that cannot be built.
+    """
+    applicable = {cell.estimator: cell for cell in reversed(cells) if not cell.made_by.why_not(cell.task)}
+    for cell in applicable.values():
+        cell.made_by.build(cell.task, cell.seed)
 
 
 def _report(output: Path) -> list[Record]:
@@ -121,15 +182,27 @@ def _report(output: Path) -> list[Record]:
     return records
 
 
-def _tasks(suite: Suite, names: tuple[str, ...], quick: bool) -> list[Task]:
-    for name in names:
-        check_name(name, suite.tasks, "task")
-    chosen = [suite.tasks[name] for name in dict.fromkeys(names or (suite.quick if quick else suite.tasks))]
-    return [replace(task, num_episodes=min(QUICK_EPISODES, task.num_episodes)) for task in chosen] if quick else chosen
+def _tasks(suite: Suite, names: tuple[str, ...], quick: bool, human_play: Path | None) -> list[Task]:
+    chosen = [one for name in names for one in _like(suite, name)] or list(suite.quick if quick else suite.tasks)
+    tasks = [with_human_play(suite.tasks[name], human_play) for name in dict.fromkeys(chosen)]
+    return [replace(task, num_episodes=min(QUICK_EPISODES, task.num_episodes)) for task in tasks] if quick else tasks
 
 
-def _estimators(suite: Suite, names: tuple[str, ...]) -> list[str]:
-    for name in names:
-        check_name(name, (*ESTIMATORS, "ablation"), "estimator")
-    expanded = [part for name in names or suite.estimators for part in (ABLATION if name == "ablation" else (name,))]
-    return list(dict.fromkeys(expanded))
+def _like(suite: Suite, name: str) -> list[str]:
+    if name not in suite.tasks and name.removesuffix(FIRST_VERSION) in suite.tasks:
+        return [name.removesuffix(FIRST_VERSION)]
+    if "*" in name and (found := fnmatch.filter(suite.tasks, name)):
+        return found
+    check_name(name, suite.tasks, "task")
+    return [name]
+
+
+def _estimators(suite: Suite, names: tuple[str, ...], places: Mapping[str, str]) -> tuple[Entry, ...]:
+    """The suite's own with the user's; or those asked for, as the suite has them if it does."""
+    own = {entry.name: entry for entry in suite.estimators}
+    if names:
+        return tuple(
+            {e.name: e for n in names for e in ([own[n]] if n in own else entries_named([n], places))}.values()
+        )
+    used = {entry.plugin for entry in suite.estimators}
+    return (*suite.estimators, *entries_named([name for name, place in places.items() if place not in used], places))

@@ -14,7 +14,9 @@ COMMANDS = {
     "rollout": "Let learning agents play a game, and record what they did.",
     "fit": "Recover payoffs from recorded play.",
     "evaluate": "Judge a fit by other play.",
-    "bench": "Run the paper's evaluation.",
+    "tasks": "List the benchmark's tasks, or write one as files.",
+    "bench": "Run a suite of tasks and estimators.",
+    "score": "Judge answers to a task that were found elsewhere.",
     "report": "Show the results of an evaluation as a web page.",
 }
 

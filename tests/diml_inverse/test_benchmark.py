@@ -44,7 +44,7 @@ PAYOFFS = {
 def measured(task, estimator, folder, seed=0):
     cell = Cell(task, estimator, seed)
     run_cell(cell, folder)
-    return Record.load(cell.path(folder, "cells", ".json"))
+    return Record.load(cell.path(folder, "cells"))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_estimators_that_do_not_apply_say_why():
     assert all(why_not(name, PAPER["E2"]) is None for name in set(ESTIMATORS) - set(SURROGATES))
     assert why_not("paper_surrogate", PAPER["E2"]) == "nothing is known of the structure beforehand"
     hedge, ppo = LEARNERS["E2-hedge"], LEARNERS["E2-ppo"]
-    assert why_not("neural", hedge) == "the estimator needs to be told how the agents learn"
+    assert why_not("neural", hedge) is None  # it takes the paper's learners for granted
     assert why_not("as_hedge", hedge) is None
     assert why_not("as_policy_gradient_blocks_of_64", hedge) == "for episodes of another length"
     assert why_not("as_policy_gradient_blocks_of_64", ppo) is None
@@ -153,7 +153,7 @@ def test_training_curves_are_kept(run):
 
 def test_the_same_cell_gives_the_same_scores(run, tmp_path):
     again = measured(CROWD, "cloning", tmp_path)
-    before = Record.load(Cell(CROWD, "cloning", 0).path(run, "cells", ".json"))
+    before = Record.load(Cell(CROWD, "cloning", 0).path(run, "cells"))
     scores = [[s for s in record.scores if s.metric != "fit_seconds"] for record in (before, again)]
     np.testing.assert_equal(scores[0], scores[1])
 
@@ -171,7 +171,7 @@ def test_report(run):
     text = (run / "report.md").read_text()
     for wanted in ("`diml bench paper`", "Choice KL", "| published |", "cramer_rao", "E7-n40", "equilibrium", "0.0034"):
         assert wanted in text
-    found = Record.load(Cell(CONGESTION, "families", 0).path(run, "cells", ".json")).info["families"]
+    found = Record.load(Cell(CONGESTION, "families", 0).path(run, "cells")).info["families"]
     for row in found:
         assert f"| {row['family']} | {row['parameters']} |" in text
     for name in ("training_curves", "choice_kl_against_time"):

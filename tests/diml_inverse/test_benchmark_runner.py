@@ -70,19 +70,19 @@ def test_failures_say_how(failures):
 
 def test_failures_are_tried_again_and_nothing_else_is(failures):
     folder, cells = failures
-    done = cells[3].path(folder, "cells", ".json")
+    done = cells[3].path(folder, "cells")
     before = done.stat().st_mtime_ns
     mended = Cell(replace(CONGESTION, name="E3"), "equilibrium", 0)
     run_suite([mended, cells[3]], folder)
-    assert not Record.load(mended.path(folder, "cells", ".json")).failed
-    assert not mended.path(folder, "logs", ".log").exists()
+    assert not Record.load(mended.path(folder, "cells")).failed
+    assert not mended.path(folder, "logs").exists()
     assert done.stat().st_mtime_ns == before
 
 
 def test_results_of_other_settings_are_not_mixed_in(failures):
     folder, cells = failures
     other = Cell(replace(CONGESTION, num_episodes=6), "equilibrium", 0)
-    with pytest.raises(ValueError, match="holds results of E2 with other settings"):
+    with pytest.raises(ValueError, match="holds results of E2 equilibrium 0 with other settings"):
         run_suite([other, *cells], folder)
 
 

@@ -72,6 +72,8 @@ def test_ranks_by_hand():
     found = standings(table, "choice_kl")
     assert [(one.estimator, one.rank) for one in found] == [("good", 1), ("bad", 2), ("equal", 2), ("partial", None)]
     assert found[0].mean == pytest.approx(0.2)
+    # On T1 partial, good, then two equal ones; on T2 good, then the two.
+    assert [one.mean_rank for one in found] == [1.5, 3.0, 3.0, 1.0]
     assert (found[3].tasks, found[3].of_tasks, found[3].cells, found[3].failed) == (1, 2, 1, 1)
 
 
@@ -83,3 +85,15 @@ def test_of_log_likelihood_and_accuracy_more_is_better():
 def test_yardsticks_and_failures_are_no_metrics_to_rank_by():
     names = ["choice_kl", "truth_log_likelihood", "cramer_rao", "skipped", "error", "accuracy"]
     assert measured(results([("T", "e", 0, name, 1.0) for name in names])) == ["choice_kl", "accuracy"]
+
+
+def test_what_failed_everywhere_is_a_last_row_without_a_mean():
+    rows = [
+        ("T1", "good", 0, "choice_kl", 0.1),
+        ("T1", "bad", 0, "error", math.nan),
+        ("T2", "bad", 0, "error", math.nan),
+    ]
+    good, bad = standings(results(rows), "choice_kl")
+    assert (good.estimator, good.rank) == ("good", 1)
+    assert (bad.estimator, bad.rank, bad.tasks, bad.cells, bad.failed) == ("bad", None, 0, 0, 2)
+    assert math.isnan(bad.mean)

@@ -12,18 +12,20 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
+from diml_inverse.benchmark.catalogue import TASKS
 from diml_inverse.benchmark.cells import Record
-from diml_inverse.benchmark.estimators import ABOUT
+from diml_inverse.benchmark.estimators import about_estimator
 from diml_inverse.benchmark.page.leaderboard import HIGHER_IS_BETTER, YARDSTICKS, measured, standings
 from diml_inverse.benchmark.page.reading import Run, suite_of
 from diml_inverse.benchmark.scores import SUITE_METRICS
-from diml_inverse.benchmark.suites import TASKS
 from diml_inverse.metrics import METRICS
 
 DIGITS = 6
 LONGEST_INFO = 5000  # characters
 STEPS_OF_COLOUR = 9
-FIRST_SHOWN = "payoff_difference_mse_relative"  # the one error whose unit is the same in all tasks
+# The errors whose unit is the same in all tasks; the second where learners, and so the scale of payoffs, are unknown.
+FIRST_SHOWN = "payoff_difference_mse_relative"
+FIRST_WITHOUT_SCALE = "payoff_difference_mse_rescaled"
 
 
 def content(run: Run, table: pd.DataFrame) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def content(run: Run, table: pd.DataFrame) -> dict[str, Any]:
     return {
         "cells": [_cell(record, run.logs.get(number, "")) for number, record in enumerate(run.records)],
         "metrics": {name: _meaning(name) for name in (*metrics, *YARDSTICKS) if name in set(table["metric"])},
-        "ranked": sorted(metrics, key=lambda name: name != FIRST_SHOWN),
+        "ranked": sorted(metrics, key=lambda name: name != _first_shown(run)),
         "suites": {
             str(suite): {
                 "tasks": list(dict.fromkeys(part["task"])),
@@ -62,11 +64,16 @@ def plain(value: Any) -> Any:
 def about_names(run: Run) -> dict[str, dict[str, str]]:
     """What tasks and estimators are, of those that the suite knows."""
     tasks = dict.fromkeys(record.task for record in run.records)
-    estimators = dict.fromkeys(record.estimator for record in run.records)
+    estimators = {record.estimator: record.made_by for record in run.records}
     return {
         "Tasks": {name: TASKS[name].about for name in tasks if name in TASKS},
-        "Estimators": {name: ABOUT[name].replace("`", "") for name in estimators if name in ABOUT},
+        "Estimators": {name: about_estimator(name, made_by).replace("`", "") for name, made_by in estimators.items()},
     }
+
+
+def _first_shown(run: Run) -> str:
+    tasks = {record.task for record in run.records} & set(TASKS)
+    return FIRST_WITHOUT_SCALE if any(TASKS[name].told is None for name in tasks) else FIRST_SHOWN
 
 
 def _cell(record: Record, log: str) -> dict[str, Any]:

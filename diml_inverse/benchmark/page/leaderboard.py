@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ class Standing:
             easier or harder ones.
         mean: interquartile mean over tasks and seeds.
         low, high: ends of its 95 % interval; NaN where a task has one seed.
+        mean_rank: mean over its tasks of its place on each, by the mean over seeds; among those measured there.
         tasks, of_tasks: how many it was measured on, and how many any was.
         cells: how many values the mean is over.
         failed: cells that ended in an error.
@@ -36,6 +37,7 @@ class Standing:
     mean: float
     low: float
     high: float
+    mean_rank: float
     tasks: int
     of_tasks: int
     cells: int
@@ -50,25 +52,44 @@ def measured(table: pd.DataFrame) -> list[str]:
 def standings(table: pd.DataFrame, metric: str) -> list[Standing]:
     """Best first, then those without a rank; estimators that the metric does not apply to are left out.
 
+    One of which every cell failed is a row without a mean.
+
     table: as of `results_table`.
     """
     part = table[(table["metric"] == metric) & table["value"].notna()]
     failed = table[table["metric"] == "error"].groupby("estimator").size()
     of_tasks = part["task"].nunique()
+    sign = -1 if metric in HIGHER_IS_BETTER else 1
+    ranks = _mean_ranks(part.assign(value=sign * part["value"]))
     found = [
-        _standing(str(name), [values["value"].to_numpy() for _, values in runs.groupby("task")], of_tasks, failed)
+        _standing(
+            str(name), [values["value"].to_numpy() for _, values in runs.groupby("task")], of_tasks, failed, ranks
+        )
         for name, runs in part.groupby("estimator", sort=False)
     ]
-    sign = -1 if metric in HIGHER_IS_BETTER else 1
-    return _ranked(sorted(found, key=lambda one: (one.tasks < of_tasks, sign * one.mean)))
+    lost = [name for name in failed.index if name not in {one.estimator for one in found}] if len(part) else []
+    none = float("nan")
+    found += [Standing(str(name), None, none, none, none, none, 0, of_tasks, 0, int(failed[name])) for name in lost]
+    return _ranked(sorted(found, key=lambda one: (one.tasks < of_tasks, not one.tasks, sign * one.mean)))
 
 
-def _standing(name: str, runs: Sequence[NDArray[np.float64]], of_tasks: int, failed: pd.Series[int]) -> Standing:
+def _mean_ranks(part: pd.DataFrame) -> dict[str, float]:
+    means = part.groupby(["task", "estimator"])["value"].mean()
+    places = means.groupby("task").rank()
+    return {str(name): float(rank) for name, rank in places.groupby("estimator").mean().items()}
+
+
+def _standing(
+    name: str,
+    runs: Sequence[NDArray[np.float64]],
+    of_tasks: int,
+    failed: pd.Series[int],
+    ranks: Mapping[str, float],
+) -> Standing:
     values = np.concatenate(runs)
-    mean = float(interquartile_mean(values))
-    return Standing(
-        name, None, mean, *stratified_interval(runs), len(runs), of_tasks, len(values), int(failed.get(name, 0))
-    )
+    mean, ends = float(interquartile_mean(values)), stratified_interval(runs)
+    lost = int(failed.get(name, 0))
+    return Standing(name, None, mean, *ends, ranks[name], len(runs), of_tasks, len(values), lost)
 
 
 def _ranked(ordered: Sequence[Standing]) -> list[Standing]:
@@ -76,7 +97,7 @@ def _ranked(ordered: Sequence[Standing]) -> list[Standing]:
     ranked: list[Standing] = []
     for place, one in enumerate(ordered, start=1):
         rank: int | None = None
-        if one.tasks == one.of_tasks:
+        if one.tasks and one.tasks == one.of_tasks:
             tied = bool(ranked) and ranked[-1].mean == one.mean
             rank = ranked[-1].rank if tied else place
         ranked.append(Standing(**{**one.__dict__, "rank": rank}))

@@ -63,7 +63,9 @@ def inline(figure: Figure, name: str, label: str) -> Markup:
     text = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", text)
     # Not a stop of the Tab key: there are hundreds, and the table of cells has them all.
     text = re.sub(rf'href="{CELL}(\d+)"', r'href="#cells" tabindex="-1" data-cell="\1"', text)
-    return Markup(re.sub(r"(\d\.\d{2})\d+", r"\1", re.sub(r"\n\s*", "\n", text)))
+    # Within elements only: their text is the labels of axes.
+    text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d{2})\d+", r"\1", tag[0]), text)
+    return Markup(re.sub(r"\n\s*", "\n", text))
 
 
 def _head(text: str, label: str) -> str:

@@ -26,6 +26,7 @@ function leaderboard(name, suite) {
     { name: "Mean", value: (one) => one.mean, cell: (one) => link(shown(one.mean), title(one), behind(one)), numeric: true },
     { name: "95 % interval", value: (one) => one.low, cell: (one) => interval(one.low, one.high) },
     { name: "", value: () => "", cell: (one) => one.range },
+    { name: "Mean rank", value: (one) => one.meanRank, cell: (one) => shown(one.meanRank), numeric: true },
     { name: "Tasks", value: (one) => one.tasks, cell: (one) => `${one.tasks} of ${one.ofTasks}`, numeric: true },
     { name: "Cells", value: (one) => one.cells, numeric: true },
     { name: "Failed", value: (one) => one.failed, cell: (one) => (one.failed ? failures(one) : "0"), numeric: true },
@@ -39,8 +40,9 @@ function leaderboard(name, suite) {
   return { element: make("div", { "data-suite": name }, make("h3", {}, name), make("div", { class: "wide" }, table)), update };
 }
 
-function standing([estimator, rank, mean, low, high, tasks, ofTasks, cells, failed]) {
-  return { estimator, rank, mean: number(mean), low: number(low), high: number(high), tasks, ofTasks, cells, failed };
+function standing([estimator, rank, mean, low, high, meanRank, tasks, ofTasks, cells, failed]) {
+  const numbers = { mean: number(mean), low: number(low), high: number(high), meanRank: number(meanRank) };
+  return { estimator, rank, ...numbers, tasks, ofTasks, cells, failed };
 }
 
 function interval(low, high) {
@@ -48,6 +50,7 @@ function interval(low, high) {
 }
 
 function range(one, scale) {
+  if (Number.isNaN(one.mean)) return "";
   const at = (value) => `${(100 * scale.share(value)).toFixed(1)}%`;
   const width = `calc(${(100 * (scale.share(one.high) - scale.share(one.low))).toFixed(1)}%)`;
   const bar = Number.isNaN(one.low) ? null : make("i", { style: `left:${at(one.low)};width:${width}` });

@@ -1,0 +1,54 @@
+"""All tasks by name, whatever suite they are in."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping
+
+from diml_inverse.benchmark.core_tasks import CORE
+from diml_inverse.benchmark.human_tasks import HUMAN
+from diml_inverse.benchmark.learner_tasks import LEARNERS
+from diml_inverse.benchmark.tasks import PAPER, Task
+from diml_inverse.plugins import nearest
+
+TASKS: Mapping[str, Task] = {**PAPER, **CORE, **HUMAN, **LEARNERS}
+FIRST_VERSION = "-v0"
+
+
+def task_named(name: str) -> Task:
+    """The task of this name. Tasks from before there were versions may be written with one, `E2-v0`.
+
+    Raises:
+        ValueError: no such task, with the nearest there is.
+    """
+    if name in TASKS:
+        return TASKS[name]
+    if name.removesuffix(FIRST_VERSION) in TASKS:
+        return TASKS[name.removesuffix(FIRST_VERSION)]
+    raise ValueError(f"no task {name!r}; {nearest(name, TASKS)}")
+
+
+def tasks_like(names: Iterable[str]) -> dict[str, Task]:
+    """Tasks by names or patterns such as `E7-*`, each once.
+
+    Raises:
+        ValueError: a name or pattern that fits none.
+    """
+    found = [task for name in names for task in _like(name)]
+    return {task.name: task for task in found}
+
+
+def _like(name: str) -> list[Task]:
+    if "*" not in name:
+        return [task_named(name)]
+    chosen = fnmatch.filter(TASKS, name)
+    if not chosen:
+        raise ValueError(f"no task is like {name!r}; `diml tasks` lists them")
+    return [TASKS[one] for one in chosen]
+
+
+def in_order(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Each once, those known first and in their order; others, a user's own, as they come."""
+    given = list(dict.fromkeys(names))
+    first = [name for name in known if name in set(given)]
+    return [*first, *[name for name in given if name not in set(first)]]

@@ -1,0 +1,90 @@
+"""`diml score`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from diml_inverse.benchmark.answers import read_answer
+from diml_inverse.benchmark.catalogue import task_named
+from diml_inverse.benchmark.cells import Cell, Record
+from diml_inverse.benchmark.contained import keep
+from diml_inverse.benchmark.contexts import GivenDifferences
+from diml_inverse.benchmark.estimators import ESTIMATORS
+from diml_inverse.benchmark.human_tasks import with_human_play
+from diml_inverse.benchmark.results import write_results
+from diml_inverse.benchmark.scores import Score, of_choices, of_differences
+from diml_inverse.benchmark.suites import NAME
+from diml_inverse.benchmark.tasks import Play
+from diml_inverse.cli.human_play import human_play_option
+from diml_inverse.cli.output import note
+from diml_inverse.versions import versions
+
+
+@click.command()
+@click.argument("task")
+@click.argument("answers", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="That the task was exported with.")
+@click.option("--fill-missing", is_flag=True, help="Take contexts that are not answered for ones without differences.")
+@click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="Results of `diml bench` to add it to.")
+@click.option("--name", default="submitted", show_default=True, help="Of the method, in those results.")
+@click.option("--suite", default="", help="Of those results, for the leaderboard.")
+@human_play_option
+def command(
+    task: str,
+    answers: tuple[Path, ...],
+    seed: int,
+    fill_missing: bool,
+    into: Path | None,
+    name: str,
+    suite: str,
+    human_play: Path | None,
+) -> None:
+    """Judge ANSWERS to a TASK by its truth: CSV files as `diml tasks TASK --export` describes.
+
+    A file of payoff differences has columns agent, others, action, payoff_difference; one of choice probabilities
+    episode, round, agent, action, probability. On stdout: metric, value, low, high as CSV (95 % over the test
+    episodes), those first that the task is judged by.
+
+    \b
+    Examples:
+      diml score congestion-small-v0 payoff_differences.csv
+      diml score congestion-small-v0 payoff_differences.csv choice_probabilities.csv --into results/ --name mine
+    """
+    chosen = with_human_play(task_named(task), human_play)
+    if into is not None and (not NAME.fullmatch(name) or name in ESTIMATORS):
+        raise click.UsageError(f"--name must be new, of letters, digits and _ . -, at most 64; got {name!r}")
+    play = chosen.play(seed)
+    scores = [score for path in answers for score in _scores(path, play, fill_missing)]
+    if len({score.metric for score in scores}) < len(scores):
+        raise click.UsageError("give one file of payoff differences and one of choice probabilities at most")
+    scores.sort(key=lambda score: score.metric not in chosen.metrics)
+    click.echo(pd.DataFrame(scores).to_csv(index=False), nl=False)
+    if into is not None:
+        _add(Cell(chosen, name, seed, suite), scores, answers, into)
+
+
+def _scores(path: Path, play: Play, fill_missing: bool) -> list[Score]:
+    answer = read_answer(path, play.test, fill_missing)
+    return list(of_differences(answer, play) if isinstance(answer, GivenDifferences) else of_choices(answer, play))
+
+
+def _add(cell: Cell, scores: list[Score], answers: tuple[Path, ...], results: Path) -> None:
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in answers}
+    record = Record(
+        cell.task.name,
+        cell.estimator,
+        cell.seed,
+        cell.task.settings(),
+        scores,
+        suite=cell.suite,
+        versions=versions(),
+        made_by={"use": "diml score", "settings": digests},
+    )
+    results.mkdir(parents=True, exist_ok=True)
+    keep(cell, {"cells": record.as_bytes()}, results)
+    write_results(results)
+    note(f"{results / 'results.csv'} has {cell}; `diml report {results}` shows it")

@@ -1,0 +1,72 @@
+"""`diml tasks`."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import click
+
+from diml_inverse.benchmark.catalogue import TASKS, task_named, tasks_like
+from diml_inverse.benchmark.export import SEEN, TRUTH, export_task
+from diml_inverse.benchmark.human_tasks import with_human_play
+from diml_inverse.benchmark.suites import SUITES
+from diml_inverse.benchmark.tasks import Task
+from diml_inverse.cli.human_play import human_play_option
+from diml_inverse.cli.output import new_folder, note
+
+COLUMNS = ("task", "suites", "agents", "actions", "learners", "metric", "about")
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=f"Write the task as files: {SEEN}/ is for the method, {TRUTH}/ is not.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of what is exported.")
+@human_play_option
+def command(names: tuple[str, ...], export: Path | None, seed: int, human_play: Path | None) -> None:
+    """List the benchmark's tasks, or those of NAMES, as CSV; NAMES may be patterns, or suites.
+
+    Columns: task, the suites that have it, agents, actions, whether estimators are told how the agents learn (known or
+    unknown), the metric it is judged by first, and a sentence.
+
+    --export writes one task as files, for a method that is not written in Python. What it hands in is judged by
+    `diml score`.
+
+    \b
+    Examples:
+      diml tasks core
+      diml tasks congestion-small-v0 --export congestion/ --seed 0
+    """
+    if export is not None:
+        if len(names) != 1:
+            raise click.UsageError("--export takes the name of one task")
+        _export(with_human_play(task_named(names[0]), human_play), seed, export)
+        return
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    rows.writerows(map(_row, _chosen(names)))
+
+
+def _chosen(names: tuple[str, ...]) -> list[Task]:
+    expanded = [part for name in names for part in (SUITES[name].tasks if name in SUITES else (name,))]
+    return list((tasks_like(expanded) if names else TASKS).values())
+
+
+def _row(task: Task) -> list[str]:
+    suites = " ".join(name for name, suite in SUITES.items() if task.name in suite.tasks)
+    counts = task.action_counts
+    known = "unknown" if task.told is None else "known"
+    return [task.name, suites, str(len(counts)), str(max(counts)), known, task.metrics[0], task.about]
+
+
+def _export(task: Task, seed: int, folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise click.ClickException(f"{folder} exists; name a new folder")
+    with new_folder(folder) as new:
+        export_task(task, seed, new)
+    note(f"{folder / SEEN} is for the method, {folder / TRUTH} is not; task.json says what to hand in")
