@@ -2,6 +2,7 @@
 
 from diml_inverse.baselines.cloning import BehaviouralCloning
 from diml_inverse.baselines.equilibrium import EquilibriumInversion
+from diml_inverse.baselines.frequencies import ChoiceFrequencies, FrequencyPolicy
 from diml_inverse.baselines.maximum_entropy import MaximumEntropyIRL
 from diml_inverse.baselines.modal import ModalMechanism
 from diml_inverse.baselines.policy import ClonedPolicy
@@ -12,8 +13,10 @@ from diml_inverse.estimator import Predictor
 
 __all__ = [
     "BehaviouralCloning",
+    "ChoiceFrequencies",
     "ClonedPolicy",
     "EquilibriumInversion",
+    "FrequencyPolicy",
     "MaximumEntropyIRL",
     "ModalMechanism",
     "PolicyEstimate",
