@@ -1,0 +1,84 @@
+"""Delete-a-group jackknife: standard errors where episodes share people, so that groups of them are independent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student_t
+
+from diml_envs.traces import Label, Traces
+
+if TYPE_CHECKING:
+    from diml_inverse.estimate import Estimate
+
+
+class _Fits(Protocol):
+    def fit(self, traces: Traces) -> Estimate: ...
+
+
+@dataclass(frozen=True)
+class Jackknife:
+    """A statistic of an estimate, and of estimates that left out one group each.
+
+    Attributes:
+        value: from all episodes, [*S].
+        left_out: [G, *S].
+    """
+
+    value: NDArray[np.float64]
+    left_out: NDArray[np.float64]
+
+    @property
+    def degrees(self) -> int:
+        """Of freedom of Student's t in intervals: G - 1. With a handful of groups they are wide, as they should be."""
+        return len(self.left_out) - 1
+
+    @property
+    def standard_errors(self) -> NDArray[np.float64]:
+        """sqrt((G - 1) / G sum (left out - their mean)^2), [*S]."""
+        errors: NDArray[np.float64] = np.sqrt(self.degrees * self.left_out.var(0))
+        return errors
+
+    def intervals(self, level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Low and high ends, by Student's t, [*S] each.
+
+        Raises:
+            ValueError: a level outside (0, 1).
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level must be between 0 and 1; got {level}")
+        half = student_t.ppf((1 + level) / 2, self.degrees) * self.standard_errors
+        return self.value - half, self.value + half
+
+
+def jackknife(
+    estimator: _Fits, traces: Traces, groups: Sequence[Label], function: Callable[[Estimate], ArrayLike]
+) -> Jackknife:
+    """Fit to all episodes, then without each group in turn (Efron & Tibshirani 1993, ch. 11; Shao & Tu 1995).
+
+    The standard errors of a maximum-likelihood fit and the bootstrap take episodes to be independent. Where the same
+    people play in several, group the episodes by people and use this.
+
+    Args:
+        estimator: `fit(traces)` gives an `Estimate`.
+        traces: the play.
+        groups: of each episode, [E].
+        function: of an estimate, numbers [*S].
+
+    Raises:
+        ValueError: fewer than two groups, or another number of labels than episodes.
+    """
+    names = tuple(dict.fromkeys(groups))
+    if len(groups) != len(traces) or len(names) < 2:
+        raise ValueError(
+            f"a group for each of the {len(traces)} episodes is needed, two different ones at least; "
+            f"got {len(groups)} labels, {len(names)} different"
+        )
+    group_of = np.array([names.index(group) for group in groups])
+    kept = (traces[np.flatnonzero(group_of != group)] for group in range(len(names)))
+    value, *left_out = (np.asarray(function(estimator.fit(part)), np.float64) for part in (traces, *kept))
+    return Jackknife(value, np.stack(left_out))
