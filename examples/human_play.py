@@ -24,7 +24,6 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from scipy.stats import norm
 from scipy.stats import t as student_t
 
 from diml_envs import Mechanism, Traces
@@ -114,8 +113,8 @@ class Money(Mechanism):
         return self.weight * self.money[tuple(actions.unbind(-1))] - self.reference
 
 
-def maximum(form: Mechanism, learners: AttractionDynamics, tolerance: float = 1e-10) -> StructuredMLE:
-    return StructuredMLE(form, learners, RIDGE, max_iterations=500, tolerance=tolerance)
+def maximum(form: Mechanism, learners: AttractionDynamics) -> StructuredMLE:
+    return StructuredMLE(form, learners, RIDGE, max_iterations=500, tolerance=1e-8)
 
 
 @dataclass
@@ -129,8 +128,7 @@ class Auto:
 
     def fit(self, traces: Traces) -> Estimate:
         if traces.episodes not in self.found:
-            trial = partial(maximum, self.form, tolerance=1e-8)
-            comparison = DynamicsComparison(partial(maximum, self.form), self.members, trial, self.seed)
+            comparison = DynamicsComparison(partial(maximum, self.form), self.members, seed=self.seed)
             self.found[traces.episodes] = comparison.fit(traces)
         return self.found[traces.episodes]
 
@@ -245,10 +243,20 @@ def gap_rows(game: Game, model: str, agents: str, gap: np.ndarray, error: np.nda
     return pd.DataFrame(rows)
 
 
-def role_gaps(game: Game, model: str, estimate: Estimate) -> pd.DataFrame:
-    """Of the inspection game; errors clustered by pair."""
-    errors = 2 * estimate.standard_errors(OTHER_PLAYS, "clustered")[..., 0].numpy()
-    return gap_rows(game, model, "", gaps(estimate.mechanism), errors, norm.ppf(0.975))
+def gap_jackknife(game: Game, estimator: Any, people: list[int]) -> Jackknife:
+    """Gaps [2, 2], each group of people left out in turn."""
+    return jackknife(estimator, game.traces, people, lambda estimate: gaps(estimate.mechanism))
+
+
+def role_rows(game: Game, auto: Auto) -> pd.DataFrame:
+    """Of the inspection game, under the member chosen for all of its play, without and with more to fit."""
+    member = auto.members[chosen_member(auto.fit(game.traces))]
+    tens = [pair % PAIRS_LEFT_OUT for pair in game.people]
+    rows = []
+    for name, learners in zip(ROLE_MODELS, (member, with_habit(member), for_each_role(member)), strict=True):
+        found = gap_jackknife(game, maximum(game.form, learners), tens)
+        rows.append(gap_rows(game, name, "", found.value, found.standard_errors, student_t.ppf(0.975, found.degrees)))
+    return pd.concat(rows)
 
 
 def dilemma_rows(game: Game, member: str, pooled: Jackknife, apart: Jackknife) -> pd.DataFrame:
@@ -256,11 +264,6 @@ def dilemma_rows(game: Game, member: str, pooled: Jackknife, apart: Jackknife) -
     width = student_t.ppf(0.975, pooled.degrees)
     both = gap_rows(game, member, "both seats", pooled.value[:, :1], pooled.standard_errors[:, :1], width)
     return pd.concat([both, gap_rows(game, f"{member}, each seat", "", apart.value, apart.standard_errors, width)])
-
-
-def dilemma_gaps(game: Game, form: Mechanism, learners: AttractionDynamics) -> Jackknife:
-    """Gaps [2, 2], each session left out in turn: people of one session are not independent."""
-    return jackknife(maximum(form, learners), game.traces, game.people, lambda estimate: gaps(estimate.mechanism))
 
 
 def order_table(games: list[Game], pooled: list[Jackknife], apart: list[Jackknife]) -> pd.DataFrame:
@@ -373,13 +376,10 @@ def main() -> None:
     show("Every member", by_member, given.output / "members.csv")
 
     one = best_for_all(rest, autos[1:])
-    pooled = [dilemma_gaps(game, game.form, members[one]) for game in rest]
-    apart = [dilemma_gaps(game, TabularMechanism([2, 2]), members[one]) for game in rest]
-    payoffs = pd.concat(
-        [role_gaps(inspection, name, candidates["inspection"][name].fit(inspection.traces)) for name in ROLE_MODELS]
-        + [dilemma_rows(game, one, *found) for game, *found in zip(rest, pooled, apart, strict=True)],
-        ignore_index=True,
-    )
+    pooled = [gap_jackknife(game, maximum(game.form, members[one]), game.people) for game in rest]
+    apart = [gap_jackknife(game, maximum(inspection.form, members[one]), game.people) for game in rest]
+    tables = [dilemma_rows(game, one, *found) for game, *found in zip(rest, pooled, apart, strict=True)]
+    payoffs = pd.concat([role_rows(inspection, autos[0]), *tables], ignore_index=True)
     show("Payoff gaps: money in points, recovered in logits", payoffs, given.output / "payoffs.csv")
     show("Order of the dilemmas", order_table(rest, pooled, apart), given.output / "order.csv")
     shown = payoffs[payoffs["model"].isin([ROLE_MODELS[-1], one])]
