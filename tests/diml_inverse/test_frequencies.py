@@ -48,7 +48,7 @@ def test_equals_counting_by_loops(memory: int) -> None:
 
 
 def test_is_the_saturated_logit_fit() -> None:
-    """Null: maximum likelihood of a logit model with a dummy for each profile; the prior half choice moves it little."""
+    """Maximum likelihood with a dummy for each profile; the prior half choice moves it by 1 in 500 choices at most."""
     traces = random_traces((2, 2), [400] * 5)
     after = traces.actions[:, :-1, 0] * 2 + traces.actions[:, :-1, 1]
     dummies = np.eye(4)[after.ravel()]
