@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import t as student_t
 
@@ -228,42 +229,44 @@ def gaps(mechanism: Mechanism) -> np.ndarray:
     return payoffs[..., 0] - payoffs[..., 1]
 
 
-def gap_rows(game: Game, model: str, agents: str, gap: np.ndarray, error: np.ndarray, width: float) -> pd.DataFrame:
-    """A row for what the other plays and each agent; gap, error: [2, n] of the first n agents."""
-    money = gaps(TabularMechanism.from_payoffs(game.money))
-    rows = []
-    for agent in range(gap.shape[1]):
+def gap_jackknife(game: Game, form: Mechanism, learners: AttractionDynamics, people: list[int]) -> Jackknife:
+    """Gaps [2, 2] under one model of learning fitted to all play, each group of people left out in turn."""
+    return jackknife(maximum(form, learners), game.traces, people, lambda estimate: gaps(estimate.mechanism))
+
+
+def gap_rows(game: Game, model: str, found: Jackknife, agents: Mapping[int, str]) -> pd.DataFrame:
+    """Of each agent named: both gaps, and the ratio of the gap that money makes smaller or changes to the other."""
+    top, money, rows = int(game.seats_alike), gaps(TabularMechanism.from_payoffs(game.money)), []
+    for agent, who in agents.items():
         own, others = game.traces.action_labels[agent], game.traces.action_labels[1 - agent]
-        for other in range(2):
-            row = {"game": game.name, "model": model, "agent": agents or game.traces.agents[agent]}
-            row |= {"gap": f"{own[0]} - {own[1]}", "other": others[other], "money": money[other, agent]}
-            found, doubt = gap[other, agent], error[other, agent]
-            row |= {"recovered": found, "error": doubt, "low": found - width * doubt, "high": found + width * doubt}
-            rows.append(row)
-    return pd.DataFrame(rows)
 
+        def of_agent(gap: np.ndarray, i: int = agent) -> np.ndarray:
+            return np.stack([gap[..., 0, i], gap[..., 1, i], gap[..., top, i] / gap[..., 1 - top, i]], -1)
 
-def gap_jackknife(game: Game, estimator: Any, people: list[int]) -> Jackknife:
-    """Gaps [2, 2], each group of people left out in turn."""
-    return jackknife(estimator, game.traces, people, lambda estimate: gaps(estimate.mechanism))
+        its = Jackknife(of_agent(found.value), of_agent(found.left_out))
+        low, high = its.intervals()
+        columns = {"money": of_agent(money), "recovered": its.value, "error": its.standard_errors}
+        given = [*others, f"{others[top]} over {others[1 - top]}"]
+        part = pd.DataFrame({"agent": who, "gap": f"{own[0]} - {own[1]}", "other": given, **columns})
+        rows.append(part.assign(low=low, high=high))
+    table = pd.concat(rows)
+    return table.set_axis(range(len(table))).assign(game=game.name, model=model)
 
 
 def role_rows(game: Game, auto: Auto) -> pd.DataFrame:
     """Of the inspection game, under the member chosen for all of its play, without and with more to fit."""
     member = auto.members[chosen_member(auto.fit(game.traces))]
     tens = [pair % PAIRS_LEFT_OUT for pair in game.people]
-    rows = []
-    for name, learners in zip(ROLE_MODELS, (member, with_habit(member), for_each_role(member)), strict=True):
-        found = gap_jackknife(game, maximum(game.form, learners), tens)
-        rows.append(gap_rows(game, name, "", found.value, found.standard_errors, student_t.ppf(0.975, found.degrees)))
-    return pd.concat(rows)
+    found = [gap_jackknife(game, game.form, it, tens) for it in (member, with_habit(member), for_each_role(member))]
+    roles = dict(enumerate(game.traces.agents))
+    return pd.concat([gap_rows(game, name, it, roles) for name, it in zip(ROLE_MODELS, found, strict=True)])
 
 
 def dilemma_rows(game: Game, member: str, pooled: Jackknife, apart: Jackknife) -> pd.DataFrame:
     """One table for both seats, and one for each."""
-    width = student_t.ppf(0.975, pooled.degrees)
-    both = gap_rows(game, member, "both seats", pooled.value[:, :1], pooled.standard_errors[:, :1], width)
-    return pd.concat([both, gap_rows(game, f"{member}, each seat", "", apart.value, apart.standard_errors, width)])
+    seats = dict(enumerate(game.traces.agents))
+    each = gap_rows(game, f"{member}, each seat", apart, seats)
+    return pd.concat([gap_rows(game, member, pooled, {0: "both seats"}), each])
 
 
 def order_table(games: list[Game], pooled: list[Jackknife], apart: list[Jackknife]) -> pd.DataFrame:
@@ -290,7 +293,7 @@ def order_table(games: list[Game], pooled: list[Jackknife], apart: list[Jackknif
 
 
 def every_member(games: list[Game], members: Members) -> pd.DataFrame:
-    """The gap given cooperation in each dilemma under every member, fitted to all play."""
+    """The gap given cooperation in each dilemma under every member, fitted to all play; whether it falls throughout."""
     found: dict[str, list[float]] = {}
     for name, learners in members.items():
         try:
@@ -298,7 +301,20 @@ def every_member(games: list[Game], members: Members) -> pd.DataFrame:
         except FloatingPointError:
             continue
         found[name] = [gaps(fit.mechanism)[1, 0] for fit in fits]
-    return pd.DataFrame(found, index=[f"gap, {game.name}" for game in games]).T.rename_axis("member")
+    table = pd.DataFrame(found, index=[f"gap, {game.name}" for game in games]).T.rename_axis("member")
+    return table.assign(falls=(table.diff(axis=1).iloc[:, 1:] < 0).all(axis=1))
+
+
+def answer_table(games: list[Game]) -> pd.DataFrame:
+    """How often people cooperate by what both did in the round before: what the models have to explain."""
+    rows = []
+    for game in games:
+        before, after, labels = game.traces.actions[:, :-1], game.traces.actions[:, 1:], game.traces.action_labels[0]
+        for own, other in ((1, 1), (1, 0), (0, 1), (0, 0)):
+            met = np.stack([(before[..., i] == own) & (before[..., 1 - i] == other) for i in (0, 1)], -1) & (after >= 0)
+            row = {"game": game.name, "own": labels[own], "other": labels[other]}
+            rows.append(row | {"cooperate": after[met].mean(), "choices": met.sum()})
+    return pd.DataFrame(rows)
 
 
 def best_for_all(games: list[Game], autos: list[Auto]) -> str:
@@ -318,34 +334,46 @@ def show(title: str, table: pd.DataFrame, path: Path) -> None:
 
 
 def picture(scores: pd.DataFrame, payoffs: pd.DataFrame) -> Figure:
-    """What each model gains over uniform play, and recovered gaps against money's."""
+    """How well each model predicts people left out, and recovered payoff differences against money's."""
     figure = Figure(figsize=(12.5, 5.4), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
-    colours = dict(zip(scores["game"].unique(), ("#000000", "#0072B2", "#E69F00", "#009E73"), strict=False))
+    colours = dict(zip(scores["game"].unique(), ("#000000", "#0072B2", "#E69F00", "#009E73"), strict=True))
+    predicted(left, scores, colours)
+    recovered(right, payoffs, colours)
+    return figure
+
+
+def predicted(axes: Axes, scores: pd.DataFrame, colours: Mapping[str, str]) -> None:
     names = list(dict.fromkeys(scores["model"]))
     for place, (game, part) in enumerate(scores.groupby("game", sort=False)):
         height = np.array([names.index(model) for model in part["model"]]) + 0.16 * (place - 1.5)
-        bars = part["nats_error"].fillna(0)
-        left.errorbar(part["nats"], height, xerr=bars, fmt="o", color=colours[game], ms=4.5, capsize=2, label=game)
-    left.set_yticks(range(len(names)), names)
-    left.invert_yaxis()
-    left.set_xlabel("log-likelihood per choice of people left out, nats (one standard error)")
-    left.grid(axis="x", color="0.92")
-    left.legend(frameon=False, loc="lower left")
-    right.axhspan(0, 1e3, xmax=0.5, color="0.95")
-    right.axhspan(-1e3, 0, xmin=0.5, color="0.95")
+        style = {"fmt": "o", "color": colours[str(game)], "ms": 4.5, "capsize": 2, "label": game}
+        axes.errorbar(part["nats"], height, xerr=part["over_auto_error"], **style)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="nats per choice of people left out")
+    axes.set_title("Held-out log-likelihood\nbars: standard error of the difference to auto", fontsize=10)
+    axes.grid(axis="x", color="0.92")
+    axes.legend(frameon=False, loc="lower left")
+
+
+def recovered(axes: Axes, payoffs: pd.DataFrame, colours: Mapping[str, str]) -> None:
+    reach = 1.15 * payoffs["money"].abs().max()
+    tall = 1.1 * payoffs[["low", "high"]].abs().to_numpy().max()
+    for low, high, side in ((0, tall, (-reach, 0)), (-tall, 0, (0, reach))):
+        axes.fill_between(side, low, high, color="0.94", lw=0)
     for row in payoffs.to_dict("records"):
+        colour, hollow = colours[row["game"]], row["agent"] == "student"
+        aside = 0.5 * (list(colours).index(row["game"]) - 2) if row["money"] == 13 else 0  # three games, one place
         bar = [[row["recovered"] - row["low"]], [row["high"] - row["recovered"]]]
-        first = row["agent"] in ("examiner", "both seats")
-        style = {"marker": "o" if first else "s", "mfc": colours[row["game"]] if first else "white"}
-        right.errorbar(row["money"], row["recovered"], yerr=bar, color=colours[row["game"]], capsize=2, **style)
-    reach = 1.1 * np.abs(payoffs["money"]).max()
-    tall = 1.15 * np.abs(payoffs["recovered"]).max() + 0.5
-    right.set(xlim=(-reach, reach), ylim=(-tall, tall), xlabel="money, points", ylabel="recovered, logits (95 %)")
-    right.axhline(0, color="0.6", lw=0.8)
-    right.axvline(0, color="0.6", lw=0.8)
-    right.set_title("Payoff of the first action less the second's; shaded: wrong sign\nsquares: students", fontsize=10)
-    return figure
+        style = {"fmt": "s" if hollow else "o", "color": colour, "mfc": "white" if hollow else colour, "capsize": 2}
+        axes.errorbar(row["money"] + aside, row["recovered"], yerr=bar, **style)
+        beside = {"xytext": (5, 3), "textcoords": "offset points", "fontsize": 7, "color": colour}
+        axes.annotate(f"other: {row['other']}" if aside <= 0 else "", (row["money"], row["recovered"]), **beside)
+    axes.axhline(0, color="0.6", lw=0.8)
+    axes.axvline(0, color="0.6", lw=0.8)
+    axes.set(xlim=(-reach, reach), ylim=(-tall, tall), xlabel="money, points", ylabel="recovered, logits")
+    what = "trust - control (dots), honest - cheat (squares), defect - cooperate"
+    axes.set_title(f"Payoff of {what}\nbars: 95 %; shaded: wrong sign", fontsize=10)
 
 
 def main() -> None:
@@ -372,17 +400,22 @@ def main() -> None:
     show("Log-likelihood per choice of people left out", scores, given.output / "scores.csv")
 
     autos = [candidates[game.name]["auto"] for game in games]
+    show("Share cooperating after what was played the round before", answer_table(rest), given.output / "answers.csv")
     by_member = member_table(games, autos).join(every_member(rest, members)).reset_index()
     show("Every member", by_member, given.output / "members.csv")
 
     one = best_for_all(rest, autos[1:])
-    pooled = [gap_jackknife(game, maximum(game.form, members[one]), game.people) for game in rest]
-    apart = [gap_jackknife(game, maximum(inspection.form, members[one]), game.people) for game in rest]
+    pooled = [gap_jackknife(game, game.form, members[one], game.people) for game in rest]
+    apart = [gap_jackknife(game, inspection.form, members[one], game.people) for game in rest]
     tables = [dilemma_rows(game, one, *found) for game, *found in zip(rest, pooled, apart, strict=True)]
     payoffs = pd.concat([role_rows(inspection, autos[0]), *tables], ignore_index=True)
-    show("Payoff gaps: money in points, recovered in logits", payoffs, given.output / "payoffs.csv")
+    show(
+        "Payoff of one action less the other's: money in points, recovered in logits; ratios have no unit",
+        payoffs,
+        given.output / "payoffs.csv",
+    )
     show("Order of the dilemmas", order_table(rest, pooled, apart), given.output / "order.csv")
-    shown = payoffs[payoffs["model"].isin([ROLE_MODELS[-1], one])]
+    shown = payoffs[payoffs["model"].isin([ROLE_MODELS[-1], one]) & ~payoffs["other"].str.contains(" over ")]
     picture(scores, shown).savefig(given.output / "human_play.png", dpi=150)
     print(f"tables and picture: {given.output}/")
 
