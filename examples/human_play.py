@@ -11,187 +11,40 @@ numbered in the order of sessions, so a run of consecutive numbers with one rewa
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from human_play_models import (
+    PAIRS_LEFT_OUT,
+    Auto,
+    Game,
+    Members,
+    chosen_member,
+    dilemmas,
+    for_each_role,
+    inspection_game,
+    maximum,
+    models,
+    with_habit,
+)
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import t as student_t
 
-from diml_envs import Mechanism, Traces
-from diml_envs.mechanisms import OwnLoadTableMechanism, TabularMechanism
-from diml_inverse import AttractionDynamics, DynamicsComparison, Estimate, StructuredMLE, cross_validate
-from diml_inverse.baselines import BehaviouralCloning, ChoiceFrequencies
+from diml_envs import Mechanism
+from diml_envs.mechanisms import TabularMechanism
+from diml_inverse import AttractionDynamics, Estimate, cross_validate
 from diml_inverse.dynamics.members import MEMBERS
 from diml_inverse.inference import Jackknife, jackknife
 
-PAIRS_LEFT_OUT = 10  # at a time, in the inspection game
-RIDGE = 0.01  # just enough for a maximum to exist
 OTHER_PLAYS = torch.tensor([[0, 0], [1, 1]])  # its first action, its second
 ROLE_MODELS = ("auto", "auto, habit", "auto, each role")  # of which the last is drawn
-Members = Mapping[str, AttractionDynamics]
-
-# The games
-
-
-@dataclass(frozen=True)
-class Game:
-    """Play, the people of each episode, the money [A, A, 2], and the form of the payoffs to recover."""
-
-    name: str
-    traces: Traces
-    people: list[int]
-    money: np.ndarray
-    form: Mechanism
-
-    @property
-    def seats_alike(self) -> bool:
-        return isinstance(self.form, OwnLoadTableMechanism)  # of two agents: one payoff table for both
-
-    @property
-    def folds(self) -> int:
-        groups = len(set(self.people))
-        return groups if self.seats_alike else max(groups // PAIRS_LEFT_OUT, 2)
-
-
-def inspection_game(folder: Path) -> Game:
-    """Roles differ: a payoff table for each."""
-    frame, truth = _read(folder)
-    traces = Traces.from_frame(frame, action_labels=truth["actions"])
-    money = _money(truth["payoffs"], *(truth["actions"][agent] for agent in truth["agents"]))
-    return Game("inspection", traces, list(range(len(traces))), money, TabularMechanism([2, 2]))
-
-
-def dilemmas(folder: Path) -> Iterator[Game]:
-    """A game for each reward."""
-    frame, truth = _read(folder)
-    frame["number"] = frame["episode"].str.extract(r"(\d+)$", expand=False).astype(int)
-    frame = frame.sort_values("number", kind="stable")
-    session_of = (frame["reward_cc"] != frame["reward_cc"].shift()).cumsum().groupby(frame["episode"]).first()
-    labels = dict.fromkeys(truth["agents"], truth["actions"])
-    for reward, part in frame.groupby("reward_cc"):
-        traces = Traces.from_frame(part, action_labels=labels)
-        money = _money(truth["payoffs"][str(reward)], truth["actions"], truth["actions"])
-        people = [int(session_of[episode]) for episode in traces.episodes]
-        yield Game(f"dilemma {reward}", traces, people, money, OwnLoadTableMechanism(2, 2))
-
-
-def _read(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    return pd.read_csv(folder / "plays.csv"), json.loads((folder / "truth.json").read_text())
-
-
-def _money(payoffs: Mapping[str, list[float]], first: list[str], second: list[str]) -> np.ndarray:
-    return np.array([[payoffs[f"{a},{b}"] for b in second] for a in first], float)
-
-
-# The models
-
-
-class Money(Mechanism):
-    """The money paid, times a weight and less a reference point, each agent's own: nothing else is fitted."""
-
-    def __init__(self, money: np.ndarray) -> None:
-        super().__init__(money.shape[:2])
-        self.register_buffer("money", torch.tensor(money / money.std()))
-        self.weight = torch.nn.Parameter(torch.zeros(2))
-        self.reference = torch.nn.Parameter(torch.zeros(2))
-
-    def reset_parameters(self, generator: torch.Generator) -> None:
-        self.weight.data.fill_(0.1)
-        self.reference.data.zero_()
-
-    def forward(self, actions: torch.Tensor) -> torch.Tensor:
-        self.validate(actions)
-        return self.weight * self.money[tuple(actions.unbind(-1))] - self.reference
-
-
-def maximum(form: Mechanism, learners: AttractionDynamics) -> StructuredMLE:
-    return StructuredMLE(form, learners, RIDGE, max_iterations=500, tolerance=1e-8)
-
-
-@dataclass
-class Auto:
-    """Payoffs and learners together, the member chosen by `DynamicsComparison` within the play that is given."""
-
-    form: Mechanism
-    members: Members
-    seed: int
-    found: dict[Any, Estimate] = field(default_factory=dict)  # what `Extended` starts from is not searched for again
-
-    def fit(self, traces: Traces) -> Estimate:
-        if traces.episodes not in self.found:
-            comparison = DynamicsComparison(partial(maximum, self.form), self.members, seed=self.seed)
-            self.found[traces.episodes] = comparison.fit(traces)
-        return self.found[traces.episodes]
-
-
-@dataclass
-class Extended:
-    """The member that `auto` chooses, with more to fit, or with other payoffs."""
-
-    auto: Auto
-    more: Callable[[AttractionDynamics], AttractionDynamics] = field(default=lambda learners: learners)
-    form: Mechanism | None = None
-
-    def fit(self, traces: Traces) -> Estimate:
-        chosen = self.auto.fit(traces)
-        learners = self.more(self.auto.members[chosen_member(chosen)])
-        found = maximum(self.form or self.auto.form, learners).fit(traces)
-        return replace(found, info=chosen.info)
-
-
-@dataclass
-class BothWays:
-    """An estimator that is shown each episode a second time with the seats exchanged."""
-
-    estimator: ChoiceFrequencies
-
-    def fit(self, traces: Traces) -> Any:
-        exchanged = Traces(traces.actions[..., ::-1], traces.lengths, traces.agents, traces.action_labels)
-        return self.estimator.fit(traces + exchanged)
-
-
-def chosen_member(estimate: Estimate) -> str:
-    return next(row["member"] for row in estimate.info["learners"] if row["chosen"])
-
-
-def with_habit(learners: AttractionDynamics) -> AttractionDynamics:
-    """And a pull towards the own last action, or away from it."""
-    config = learners.config()
-    return AttractionDynamics(**{**config, "habit": 0.0, "fit": [*config["fit"], "habit"]})
-
-
-def for_each_role(learners: AttractionDynamics) -> AttractionDynamics:
-    """What is fitted is one number for each agent instead of one for both."""
-    config = learners.config()
-    return AttractionDynamics(**{**config, **{name: [config[name]] * 2 for name in config["fit"]}})
-
-
-def models(game: Game, members: Members, seed: int) -> dict[str, Any]:
-    auto, money = Auto(game.form, members, seed), Money(game.money)
-    static, yesterday = ChoiceFrequencies(0), ChoiceFrequencies(1)
-    found = {
-        "static logit": BothWays(static) if game.seats_alike else static,
-        "yesterday's profile": BothWays(yesterday) if game.seats_alike else yesterday,
-        "cloning": BehaviouralCloning(seed=seed),
-        "money": Extended(auto, form=money),
-        "auto": auto,
-        "auto, habit": Extended(auto, with_habit),
-    }
-    if not game.seats_alike:
-        found["auto, each role"] = Extended(auto, for_each_role)
-        found["money, each role"] = Extended(auto, for_each_role, money)
-    return found
-
 
 # The tables
 
@@ -358,22 +211,24 @@ def predicted(axes: Axes, scores: pd.DataFrame, colours: Mapping[str, str]) -> N
 
 def recovered(axes: Axes, payoffs: pd.DataFrame, colours: Mapping[str, str]) -> None:
     reach = 1.15 * payoffs["money"].abs().max()
-    tall = 1.1 * payoffs[["low", "high"]].abs().to_numpy().max()
+    tall = 1.2 * payoffs[["low", "high"]].abs().to_numpy().max()
     for low, high, side in ((0, tall, (-reach, 0)), (-tall, 0, (0, reach))):
         axes.fill_between(side, low, high, color="0.94", lw=0)
     for row in payoffs.to_dict("records"):
         colour, hollow = colours[row["game"]], row["agent"] == "student"
-        aside = 0.5 * (list(colours).index(row["game"]) - 2) if row["money"] == 13 else 0  # three games, one place
+        same = payoffs["money"].to_numpy() == row["money"]  # points at one place stand side by side
+        place = payoffs.loc[same, "game"].tolist().index(row["game"]) - (same.sum() - 1) / 2
         bar = [[row["recovered"] - row["low"]], [row["high"] - row["recovered"]]]
         style = {"fmt": "s" if hollow else "o", "color": colour, "mfc": "white" if hollow else colour, "capsize": 2}
-        axes.errorbar(row["money"] + aside, row["recovered"], yerr=bar, **style)
-        beside = {"xytext": (5, 3), "textcoords": "offset points", "fontsize": 7, "color": colour}
-        axes.annotate(f"other: {row['other']}" if aside <= 0 else "", (row["money"], row["recovered"]), **beside)
+        axes.errorbar(row["money"] + 0.6 * place, row["recovered"], yerr=bar, **style)
+        if place == (same.sum() - 1) / 2:
+            below = {"xytext": (0, -9), "textcoords": "offset points", "fontsize": 8, "color": colour, "ha": "center"}
+            axes.annotate(f"{row['other']}", (row["money"], payoffs.loc[same, "low"].min()), **below)
     axes.axhline(0, color="0.6", lw=0.8)
     axes.axvline(0, color="0.6", lw=0.8)
     axes.set(xlim=(-reach, reach), ylim=(-tall, tall), xlabel="money, points", ylabel="recovered, logits")
-    what = "trust - control (dots), honest - cheat (squares), defect - cooperate"
-    axes.set_title(f"Payoff of {what}\nbars: 95 %; shaded: wrong sign", fontsize=10)
+    what = "trust less control (black dots), honest less cheat (squares), defect less cooperate"
+    axes.set_title(f"Payoff of {what},\nby what the other did; bars: 95 %; shaded: wrong sign", fontsize=9)
 
 
 def main() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -31,14 +32,10 @@ def points(reward: int) -> dict[str, list[int]]:
 
 
 @pytest.fixture(scope="module")
-def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("human_play", ROOT / "examples" / "human_play.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["human_play"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def example() -> Iterator[ModuleType]:
+    sys.path.insert(0, str(ROOT / "examples"))
+    yield importlib.import_module("human_play")
+    sys.path.remove(str(ROOT / "examples"))
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +107,10 @@ def test_games_are_read_as_they_were_played(example: ModuleType, folder: Path) -
 
 
 def test_money_is_a_mechanism_whose_weight_scales_gaps(example: ModuleType) -> None:
+    from human_play_models import Money  # only now is its folder on the path
+
     payoffs = np.random.default_rng(0).normal(size=(2, 2, 2))
-    money = example.Money(payoffs)
+    money = Money(payoffs)
     money.weight.data = torch.tensor([2.0, -1.0])
     money.reference.data = torch.tensor([5.0, 7.0])
     check_mechanism(money)
