@@ -232,47 +232,45 @@ def recovered(axes: Axes, payoffs: pd.DataFrame, colours: Mapping[str, str]) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What recorded human play says, and what it does not.")
-    parser.add_argument("data", nargs="?", default=os.environ.get("DIML_HUMAN_DATA"), help="or DIML_HUMAN_DATA")
-    parser.add_argument("-o", "--output", type=Path, default=Path("human_play"), help="folder of tables and picture")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--members", nargs="+", choices=MEMBERS, default=list(MEMBERS), help="default: all")
-    given = parser.parse_args()
-    data = Path(given.data or "")
-    if given.data is None or not all(
-        (data / name / "plays.csv").is_file() for name in ("inspection_game", "repeated_pd")
-    ):
-        where = f"not in {data}" if given.data else "no folder given"
-        sys.exit(
-            f"The recorded human play is not there ({where}): give the folder that holds inspection_game/ and "
-            "repeated_pd/, as an argument or in DIML_HUMAN_DATA."
-        )
-    members = {name: MEMBERS[name]() for name in given.members}
+    data, output, members, seed = arguments()
     inspection, *rest = games = [inspection_game(data / "inspection_game"), *dilemmas(data / "repeated_pd")]
+    candidates = [models(game, members, seed) for game in games]
+    autos = [found["auto"] for found in candidates]
 
-    candidates = {game.name: models(game, members, given.seed) for game in games}
-    scores = pd.concat([score_table(game, candidates[game.name], given.seed) for game in games], ignore_index=True)
-    show("Log-likelihood per choice of people left out", scores, given.output / "scores.csv")
-
-    autos = [candidates[game.name]["auto"] for game in games]
-    show("Share cooperating after what was played the round before", answer_table(rest), given.output / "answers.csv")
+    scores = pd.concat([score_table(*pair, seed) for pair in zip(games, candidates, strict=True)], ignore_index=True)
+    show("Log-likelihood per choice of people left out", scores, output / "scores.csv")
+    show("Share cooperating after what was played the round before", answer_table(rest), output / "answers.csv")
     by_member = member_table(games, autos).join(every_member(rest, members)).reset_index()
-    show("Every member", by_member, given.output / "members.csv")
+    show("Every member", by_member, output / "members.csv")
 
     one = best_for_all(rest, autos[1:])
     pooled = [gap_jackknife(game, game.form, members[one], game.people) for game in rest]
     apart = [gap_jackknife(game, inspection.form, members[one], game.people) for game in rest]
     tables = [dilemma_rows(game, one, *found) for game, *found in zip(rest, pooled, apart, strict=True)]
     payoffs = pd.concat([role_rows(inspection, autos[0]), *tables], ignore_index=True)
-    show(
-        "Payoff of one action less the other's: money in points, recovered in logits; ratios have no unit",
-        payoffs,
-        given.output / "payoffs.csv",
-    )
-    show("Order of the dilemmas", order_table(rest, pooled, apart), given.output / "order.csv")
+    show("One action less the other: money in points, recovered in logits", payoffs, output / "payoffs.csv")
+    show("Order of the dilemmas", order_table(rest, pooled, apart), output / "order.csv")
+
     shown = payoffs[payoffs["model"].isin([ROLE_MODELS[-1], one]) & ~payoffs["other"].str.contains(" over ")]
-    picture(scores, shown).savefig(given.output / "human_play.png", dpi=150)
-    print(f"tables and picture: {given.output}/")
+    picture(scores, shown).savefig(output / "human_play.png", dpi=150)
+    print(f"tables and picture: {output}/")
+
+
+def arguments() -> tuple[Path, Path, Members, int]:
+    """Folder of the data, folder to write to, members to choose among, seed."""
+    parser = argparse.ArgumentParser(description="What recorded human play says, and what it does not.")
+    parser.add_argument("data", nargs="?", default=os.environ.get("DIML_HUMAN_DATA"), help="or DIML_HUMAN_DATA")
+    parser.add_argument("-o", "--output", type=Path, default=Path("human_play"), help="folder of tables and picture")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--members", nargs="+", choices=MEMBERS, default=list(MEMBERS), help="default: all")
+    given = parser.parse_args()
+    files = [Path(given.data or "") / name / "plays.csv" for name in ("inspection_game", "repeated_pd")]
+    if given.data is None or not all(file.is_file() for file in files):
+        sys.exit(
+            f"The recorded human play is not there ({given.data or 'no folder given'}): give the folder that holds "
+            "inspection_game/ and repeated_pd/, as an argument or in DIML_HUMAN_DATA."
+        )
+    return Path(given.data), given.output, {name: MEMBERS[name]() for name in given.members}, given.seed
 
 
 if __name__ == "__main__":
