@@ -227,8 +227,8 @@ def recovered(axes: Axes, payoffs: pd.DataFrame, colours: Mapping[str, str]) -> 
     axes.axhline(0, color="0.6", lw=0.8)
     axes.axvline(0, color="0.6", lw=0.8)
     axes.set(xlim=(-reach, reach), ylim=(-tall, tall), xlabel="money, points", ylabel="recovered, logits")
-    what = "trust less control (black dots), honest less cheat (squares), defect less cooperate"
-    axes.set_title(f"Payoff of {what},\nby what the other did; bars: 95 %; shaded: wrong sign", fontsize=9)
+    what = "black: trust less control, squares: honest less cheat, colours: defect less cooperate"
+    axes.set_title(f"Payoff differences by what the other did (95 %; shaded: wrong sign)\n{what}", fontsize=8)
 
 
 def main() -> None:
