@@ -24,6 +24,7 @@ from diml_envs.atomic import atomic_write
 from diml_envs.labels import checked_labels, label_kind
 from diml_envs.mechanisms.base import Mechanism
 from diml_envs.mechanisms.ensemble import EnsembleMechanism
+from diml_envs.mechanisms.sum import SumMechanism
 from diml_envs.traces import Label, Traces
 from diml_inverse import likelihood
 from diml_inverse.dynamics.base import Dynamics
@@ -175,7 +176,8 @@ class Estimate:
             dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
             if len(dtypes) == 1:
                 mechanism = mechanism.to(dtypes.pop())
-            mechanism.load_state_dict(tensors)
+            # Assigned, since terms of a sum may differ in precision; copied, since a file's tensors may lie unaligned.
+            mechanism.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
             return cls(
                 mechanism.requires_grad_(False),
                 dynamics,
@@ -247,6 +249,9 @@ def _mechanism(header: dict[str, Any], given: Mechanism | None) -> Mechanism:
     if name == "EnsembleMechanism":
         one = {"mechanism": config["member"], "mechanism_config": config["member_config"]}
         return EnsembleMechanism([copy.deepcopy(_mechanism(one, given)) for _ in range(config["num_members"])])
+    if name == "SumMechanism" and given is None:
+        terms = [{"mechanism": term["mechanism"], "mechanism_config": term["config"]} for term in config["terms"]]
+        return SumMechanism([_mechanism(term, None) for term in terms])
     return _given(given, name) or _build(diml_envs.mechanisms, name, config, Mechanism)
 
 

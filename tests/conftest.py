@@ -22,7 +22,9 @@ from diml_envs.mechanisms import (
     OwnLoadTableMechanism,
     PairwiseMechanism,
     PublicGoodsMechanism,
+    SumMechanism,
     TabularMechanism,
+    TollMechanism,
 )
 
 hypothesis.settings.register_profile("diml", deadline=None, derandomize=True, database=None)
@@ -64,6 +66,11 @@ EXAMPLES: dict[str, Callable[[], Mechanism]] = {
     "pairwise": lambda: _drawn(PairwiseMechanism(4, 3)),
     "auction": lambda: AuctionMechanism.random(4, 5),
     "callable": lambda: CallableMechanism(_plain_function, [3, 2]),
+    "toll": lambda: TollMechanism(3, [[0.5, -1.0], [0.25], [1.0, 2.0, 3.0]]),
+    "sum": lambda: NeuralMechanism(2, [2, 3], seed=1) + TollMechanism(2, [[0.5, -1.0], [0.25, 2.0, 3.0]]).float(),
+    "sum of symmetric": lambda: SumMechanism(
+        [CongestionMechanism.random(4, 3), AggregativeMechanism(4, [0.5, 3.0, 1.0], hidden=(16,), seed=1)]
+    ),
     "ensemble": lambda: EnsembleMechanism([NeuralMechanism(2, [2, 3], seed=seed) for seed in (1, 2, 3)]),
     "ensemble of symmetric": lambda: EnsembleMechanism([CongestionMechanism.random(3, 3, seed) for seed in (1, 2)]),
 }
@@ -75,7 +82,7 @@ def mechanism(request: pytest.FixtureRequest) -> Mechanism:
     return EXAMPLES[request.param]()
 
 
-@pytest.fixture(params=[name for name in EXAMPLES if name != "callable"])
+@pytest.fixture(params=[name for name in EXAMPLES if name not in ("callable", "toll")])
 def parametric_mechanism(request: pytest.FixtureRequest) -> Mechanism:
     """Those of them that have parameters."""
     return EXAMPLES[request.param]()

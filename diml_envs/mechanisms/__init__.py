@@ -13,8 +13,10 @@ from diml_envs.mechanisms.own_load import OwnLoadMechanism
 from diml_envs.mechanisms.own_load_table import OwnLoadTableMechanism
 from diml_envs.mechanisms.pairwise import PairwiseMechanism
 from diml_envs.mechanisms.public_goods import PublicGoodsMechanism
+from diml_envs.mechanisms.sum import SumMechanism
 from diml_envs.mechanisms.symmetric import SymmetricMechanism
 from diml_envs.mechanisms.tabular import TabularMechanism
+from diml_envs.mechanisms.toll import TollMechanism
 
 __all__ = [
     "MISSING",
@@ -31,7 +33,9 @@ __all__ = [
     "OwnLoadTableMechanism",
     "PairwiseMechanism",
     "PublicGoodsMechanism",
+    "SumMechanism",
     "SymmetricMechanism",
     "TabularMechanism",
+    "TollMechanism",
     "check_mechanism",
 ]

@@ -63,6 +63,26 @@ class Mechanism(nn.Module):
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Put the parameters where a fit starts. The default leaves them as they are."""
 
+    def __add__(self, other: Mechanism) -> Mechanism:
+        """The game whose payoffs are the sum of both, a policy on top of a recovered game say: `SumMechanism`."""
+        from diml_envs.mechanisms.sum import SumMechanism  # which is a mechanism itself
+
+        return SumMechanism([self, other]) if isinstance(other, Mechanism) else NotImplemented
+
+    def with_num_agents(self, num_agents: int) -> Mechanism:
+        """The same game for another number of agents, its parameters copied.
+
+        Raises:
+            ValueError: payoffs that belong to agents one by one, or whose parameters depend on their number.
+        """
+        if num_agents == self.num_agents:
+            return self
+        raise ValueError(
+            f"{type(self).__name__} says nothing about {num_agents} agents: its payoffs are those of its "
+            f"{self.num_agents} agents one by one. Fit a mechanism that all agents share, such as CongestionMechanism, "
+            "OwnLoadMechanism, AnonymousMechanism or AggregativeMechanism"
+        )
+
     def counterfactual_payoffs(self, actions: Tensor) -> Tensor:
         """Payoff of agent i had it alone played b. int64 [*B, N] -> [*B, N, A]; NaN where agent i has no action b.
 

@@ -27,6 +27,21 @@ class OwnLoadTableMechanism(SymmetricMechanism):
     def config(self) -> dict[str, Any]:
         return {"num_agents": self.num_agents, "num_actions": self.num_actions}
 
+    def with_num_agents(self, num_agents: int) -> OwnLoadTableMechanism:
+        """For fewer agents; loads that so many agents cannot make are left out.
+
+        Raises:
+            ValueError: more agents, whose loads the table does not hold.
+        """
+        if num_agents > self.num_agents:
+            raise ValueError(
+                f"the table holds loads up to {self.num_agents}, so it says nothing about {num_agents} agents; "
+                "fit CongestionMechanism or OwnLoadMechanism, whose payoffs go on beyond the loads that occurred"
+            )
+        changed = OwnLoadTableMechanism(num_agents, self.num_actions)
+        changed.payoffs = nn.Parameter(self.payoffs.detach()[:, :num_agents].clone(), requires_grad=False)
+        return changed
+
     def reset_parameters(self, generator: torch.Generator) -> None:
         """All payoffs zero: a load that no observed choice speaks about stays there."""
         nn.init.zeros_(self.payoffs)

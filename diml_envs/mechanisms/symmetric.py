@@ -26,6 +26,25 @@ class SymmetricMechanism(Mechanism):
         """Payoff of each own action. others: how many others chose each action, [K, A] -> [K, A]."""
         raise NotImplementedError(f"{type(self).__name__} must define payoffs_given_counts([K, A]) -> [K, A]")
 
+    def with_num_agents(self, num_agents: int) -> Mechanism:
+        """The same payoff function for more or fewer agents: where it takes shares of the others, it is their shares
+        that matter, where it takes a number or a total, that.
+
+        Raises:
+            ValueError: parameters that depend on the number of agents.
+        """
+        if num_agents == self.num_agents:
+            return self
+        changed = type(self)(**{**self.config(), "num_agents": num_agents})
+        parameters = {name: tensor.detach().clone() for name, tensor in self.state_dict().items()}
+        try:
+            changed.load_state_dict(parameters, assign=True)
+        except RuntimeError as error:
+            raise ValueError(
+                f"the parameters of {type(self).__name__} for {self.num_agents} agents do not fit {num_agents}: {error}"
+            ) from error
+        return changed.to(self.device).requires_grad_(False)
+
     def forward(self, actions: Tensor) -> Tensor:
         return self.counterfactual_payoffs(actions).gather(-1, actions[..., None]).squeeze(-1)
 

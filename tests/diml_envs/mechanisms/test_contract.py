@@ -25,8 +25,10 @@ from diml_envs.mechanisms import (
     OwnLoadTableMechanism,
     PairwiseMechanism,
     PublicGoodsMechanism,
+    SumMechanism,
     SymmetricMechanism,
     TabularMechanism,
+    TollMechanism,
 )
 
 SIZED = {
@@ -42,6 +44,12 @@ SIZED = {
     "pairwise": lambda agents, actions: PairwiseMechanism(agents, actions),
     "auction": lambda agents, actions: AuctionMechanism.random(agents, actions),
     "callable": lambda agents, actions: CallableMechanism(lambda profile: np.cumsum(profile), [actions] * agents),
+    "toll": lambda agents, actions: TollMechanism(agents, [0.5 * action - 1 for action in range(actions)]),
+    "sum": lambda agents, actions: (
+        CongestionMechanism.random(agents, actions)
+        + TollMechanism(agents, [0.5] * actions)
+        + NeuralMechanism(agents, actions)
+    ),
     "ensemble": lambda agents, actions: EnsembleMechanism([TabularMechanism.random(agents, actions)] * 2),
 }
 
@@ -77,8 +85,12 @@ def test_an_empty_batch_has_no_payoffs(mechanism: Mechanism) -> None:
 
 def test_configuration_and_parameters_build_the_same_mechanism_again(parametric_mechanism: Mechanism) -> None:
     mechanism = parametric_mechanism
-    if isinstance(mechanism, EnsembleMechanism):  # its configuration is read by Estimate.load
-        mechanism = mechanism.members[0]
+    if isinstance(mechanism, EnsembleMechanism | SumMechanism):  # their configurations are read by Estimate.load
+        mechanism = next(
+            child
+            for child in mechanism.modules()
+            if type(child) is not type(mechanism) and isinstance(child, Mechanism)
+        )
     config = json.loads(json.dumps(mechanism.config()))
     again = type(mechanism)(**config)
     again.load_state_dict(mechanism.state_dict())
