@@ -61,6 +61,12 @@ class Covariance:
         by_ridge = (along.square() * self.ridge).sum(1)
         return inside & (by_ridge <= RIDGE_SHARE * (along * slopes).sum(1) + TINY * by_ridge)
 
+    def steps(self, noise: Tensor) -> Tensor:
+        """Standard normal numbers [M, P] made into draws of this covariance, none in directions not identified."""
+        values, vectors = torch.linalg.eigh(self.scale[:, None] * self.matrix * self.scale)
+        steps = noise * values.clamp(min=0).sqrt() @ vectors.T
+        return (steps - steps @ self.lost @ self.lost.T) / self.scale
+
     def tensors(self) -> dict[str, Tensor]:
         """What is to be saved, `matrix` apart."""
         return {name: getattr(self, name) for name in ("bread", "scale", "lost", "ridge")}

@@ -42,6 +42,15 @@ class Fitted:
         """theta, [P]."""
         return nn.utils.parameters_to_vector(self.parameters).detach()
 
+    def moved(self, step: Tensor) -> tuple[Mechanism, Dynamics]:
+        """Frozen copies with theta a step [P] away."""
+        mechanism, dynamics = copy.deepcopy((self.mechanism, self.dynamics))
+        learners = dict(dynamics.named_parameters())
+        parameters = [*mechanism.parameters(), *(learners[name] for name in self.of_learners)]
+        moved = self.vector().to(mechanism.device) + step.to(mechanism.device)
+        nn.utils.vector_to_parameters(moved, parameters)
+        return mechanism.requires_grad_(False), dynamics.requires_grad_(False)
+
     def names(self) -> list[str]:
         """A name for each of the P parameters: `toll_rate[2]`, `learning_rate`."""
         mechanisms = [f"{name}{place}" for name, value in self.mechanism.named_parameters() for place in _places(value)]

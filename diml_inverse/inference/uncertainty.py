@@ -96,6 +96,23 @@ class Uncertainty:
         value, slopes = self.fitted.gradient(function)
         return value, slopes, self.covariance(kind).variances(slopes.reshape(-1, self.fitted.size)).reshape(value.shape)
 
+    def draws(self, num: int, seed: int = 0, kind: str | None = None) -> list[tuple[Mechanism, Dynamics]]:
+        """Mechanisms and learners drawn from the normal approximation, for bands around what follows from them.
+
+        What play does not identify stays as it was estimated. Learners' parameters are drawn on the scales they are
+        fitted on and so stay in their ranges.
+
+        Args:
+            num: of draws.
+            seed: of the draws.
+            kind: as in `covariance`.
+
+        Returns:
+            Frozen copies in float64, each a pair as `estimate.mechanism, estimate.dynamics`.
+        """
+        noise = torch.randn(num, self.fitted.size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        return [self.fitted.moved(step) for step in self.covariance(kind).steps(noise)]
+
     def _compute(self) -> None:
         assert self._play is not None
         fitted, play = self.fitted, self._play
