@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -41,6 +42,16 @@ def simulate(
     Raises:
         ValueError: no episode or no round asked for, a negative seed, or a payoff that the mechanism does not know.
     """
+    played = [actions for _, actions in play_rounds(mechanism, dynamics, num_episodes, num_rounds, seed)]
+    labels = [range(count) for count in mechanism.action_counts] if action_labels is None else action_labels
+    return Traces(torch.stack(played, 1).cpu().numpy(), agents=agents, action_labels=labels)
+
+
+@torch.no_grad()
+def play_rounds(
+    mechanism: Mechanism, dynamics: Dynamics, num_episodes: int, num_rounds: int, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Each round's choice probabilities [E, N, A] and the actions drawn from them, int64 [E, N]. As `simulate`."""
     if num_episodes < 1 or num_rounds < 1:
         raise ValueError(f"num_episodes and num_rounds must be at least 1; got {num_episodes} and {num_rounds}")
     generator = seeded_generator(seed, "simulated play")
@@ -48,24 +59,28 @@ def simulate(
     dtype = next((tensor.dtype for tensor in mechanism.parameters()), torch.float64)
     memory = dynamics.start(torch.zeros(shape, dtype=dtype, device=mechanism.device))
     mask = mechanism.action_mask.to(mechanism.device)
-    played = []
-    with torch.no_grad():
-        for round_ in range(num_rounds):
-            actions = draw_actions(dynamics.log_choice_probs(dynamics.attractions_of(memory), mask).exp(), generator)
-            payoffs = torch.where(mask, _payoffs(mechanism, actions), 0.0).to(dtype)
-            if not payoffs.isfinite().all():
-                raise ValueError(f"round {round_}: the mechanism has no finite payoff for some deviation from the play")
-            memory = dynamics.update(memory, payoffs, actions)
-            played.append(actions)
-    labels = [range(count) for count in mechanism.action_counts] if action_labels is None else action_labels
-    return Traces(torch.stack(played, 1).cpu().numpy(), agents=agents, action_labels=labels)
+    payoffs_of = _payoffs_in_play(mechanism, num_episodes * num_rounds)
+    for round_ in range(num_rounds):
+        choice_probs = dynamics.log_choice_probs(dynamics.attractions_of(memory), mask).exp()
+        actions = draw_actions(choice_probs, generator)
+        yield choice_probs, actions
+        payoffs = torch.where(mask, payoffs_of(actions), 0.0).to(dtype)
+        if not payoffs.isfinite().all():
+            raise ValueError(f"round {round_}: the mechanism has no finite payoff for some deviation from the play")
+        memory = dynamics.update(memory, payoffs, actions)
 
 
 def draw_actions(choice_probs: Tensor, generator: torch.Generator) -> Tensor:
-    """One action from each row of probabilities, [*B, A] -> int64 [*B]; never one of probability zero."""
+    """One action from each row of probabilities, [*B, A] -> int64 [*B]; never one of probability zero.
+
+    An exponential race: each action arrives after an exponential time over its probability, the first one wins. The
+    generator gives the same times whatever the probabilities are, so play of two worlds from one seed differs only
+    where they do: an action is left only if another became relatively likelier. (Inverting the distribution function
+    would move choices between actions whose probabilities did not change.)
+    """
     rows = choice_probs.double().reshape(-1, choice_probs.shape[-1]).cpu()
-    drawn = torch.multinomial(rows, 1, generator=generator)
-    return drawn.reshape(choice_probs.shape[:-1]).to(choice_probs.device)
+    times = torch.empty_like(rows).exponential_(generator=generator)
+    return (rows / times).argmax(-1).reshape(choice_probs.shape[:-1]).to(choice_probs.device)
 
 
 def scaled_learners(dynamics: Dynamics, **factors: float) -> Dynamics:
@@ -91,8 +106,19 @@ def changed_learners(dynamics: Dynamics) -> Dynamics:
     return scaled_learners(dynamics, learning_rate=0.6, precision=1.4, exploration=1.5)
 
 
+def _payoffs_in_play(mechanism: Mechanism, num_profiles: int) -> Callable[[Tensor], Tensor]:
+    """Counterfactual payoffs [E, N, A] of actions [E, N]; of a game with few profiles all at once, beforehand."""
+    counts = mechanism.action_counts
+    size = math.prod(counts)
+    if size > num_profiles or size * len(counts) * max(counts) > MOST_PAYOFFS:
+        return lambda actions: _payoffs(mechanism, actions)
+    profiles = torch.cartesian_prod(*map(torch.arange, counts)).reshape(size, -1).to(mechanism.device)
+    table = mechanism.counterfactual_payoffs(profiles)
+    strides = torch.tensor([math.prod(counts[agent + 1 :]) for agent in range(len(counts))], device=mechanism.device)
+    return lambda actions: table[(actions * strides).sum(-1)]
+
+
 def _payoffs(mechanism: Mechanism, actions: Tensor) -> Tensor:
-    """Counterfactual payoffs [E, N, A], a few episodes at a time in a crowd."""
+    """A few episodes at a time in a crowd."""
     at_once = max(1, MOST_PAYOFFS // (mechanism.num_agents * mechanism.num_actions))
-    parts = [mechanism.counterfactual_payoffs(part) for part in actions.split(at_once)]
-    return torch.cat(parts)
+    return torch.cat([mechanism.counterfactual_payoffs(part) for part in actions.split(at_once)])
