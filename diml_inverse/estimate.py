@@ -31,6 +31,9 @@ from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.inference import intervals
 from diml_inverse.inference.summary import Summary
 from diml_inverse.inference.uncertainty import Uncertainty
+from diml_inverse.prediction.change import Change, LearnerChange, MechanismChange
+from diml_inverse.prediction.predict import Draws, predict_under
+from diml_inverse.prediction.prediction import Prediction
 
 FORMAT = "diml-estimate-1"
 UNCERTAINTY = "uncertainty."  # before the names of the covariance's tensors in a file
@@ -126,6 +129,40 @@ class Estimate:
         with torch.no_grad():
             log_probs = likelihood.log_choice_probs(self.mechanism, self.dynamics, play)
         return log_probs.double().exp().cpu().numpy()
+
+    def predict_under(
+        self,
+        mechanism: MechanismChange | None = None,
+        learners: LearnerChange | None = None,
+        num_agents: int | None = None,
+        num_rounds: int = 60,
+        num_episodes: int = 200,
+        draws: Draws = 40,
+        seed: int = 0,
+    ) -> Prediction:
+        """Predict play in a changed world: simulated traces, expected choice shares, welfare, with bands.
+
+        The same seed gives the same luck: two predictions of one seed differ by what was changed, see
+        `Prediction.difference`.
+
+        Args:
+            mechanism: the changed one, `estimate.mechanism + policy` say; or a function that makes it from the
+                recovered one, `lambda recovered: recovered + policy`.
+            learners: the changed `Dynamics`; or factors, `{"precision": 1.4}`; or a function of the fitted ones.
+            num_agents: for mechanisms whose payoff function all agents share, see `Mechanism.with_num_agents`.
+            num_rounds: T.
+            num_episodes: simulated side by side.
+            draws: of mechanism and learners from the normal approximation to what is uncertain about them (0: none);
+                or estimates to take for them, such as `bootstrap(...).replicates`.
+            seed: of all draws, 0 or more.
+
+        Raises:
+            ValueError: sizes below 1, a negative seed, a change that does not fit the game, or payoffs that the
+                mechanism does not know.
+            TypeError: a function that returns no mechanism.
+        """
+        change = Change(self.mechanism, mechanism, learners, num_agents)
+        return predict_under(self, change, num_rounds, num_episodes, draws, seed)
 
     def save(self, path: str | Path) -> None:
         """Write one file (safetensors: numbers and JSON, nothing that could run), whole or not at all.
