@@ -112,31 +112,49 @@ class Prediction:
         Raises:
             ValueError: predictions of other seeds, sizes or numbers of draws.
         """
-        first, second = self.play.choice_probs, other.play.choice_probs
-        if self.seed != other.seed or first.shape != second.shape or len(self.draws) != len(other.draws):
-            raise ValueError(
-                "predictions are compared episode by episode: they need the same seed, episodes, rounds, agents, "
-                "actions and number of draws"
-            )
-        apart = first - second
+        self._check_pair(other)
+        apart = self.play.choice_probs - other.play.choice_probs
         pairs = zip(self.draws, other.draws, strict=True)
         draws = [one.choice_probs[0] - two.choice_probs[0] for one, two in pairs]
         return _interval(apart.mean(0), _spread(draws, apart[0]) ** 2 + _of_simulation(apart), level)
 
-    def total_payoffs(self, counted: Callable[[Mechanism], Mechanism] | None = None, level: float = 0.95) -> Interval:
+    def total_payoffs(
+        self,
+        counted: Callable[[Mechanism], Mechanism] | None = None,
+        less: Prediction | None = None,
+        level: float = 0.95,
+    ) -> Interval:
         """Mean over episodes and rounds of the sum of all agents' payoffs in the simulated play; numbers.
 
-        In the recovered mechanism's units and at its level, whether play identifies them or not.
+        In the recovered mechanism's units and at its level, whether play identifies them or not. A constant in the
+        level cancels out in what is left over another prediction.
 
         Args:
             counted: function of the recovered mechanism whose payoffs are to be counted instead of the changed one's:
                 `lambda recovered: recovered` leaves a toll out, which is only transferred.
+            less: another prediction whose total is taken off, episode by episode and draw by draw, which makes the
+                difference sharp.
             level: of the interval, which holds what parameters and simulation leave open.
+
+        Raises:
+            ValueError: predictions of other seeds, sizes or numbers of draws.
         """
         of_episodes = _totals(self.play, counted)
         draws = [_totals(draw, counted).mean() for draw in self.draws]
+        if less is not None:
+            self._check_pair(less)
+            of_episodes = of_episodes - _totals(less.play, counted)
+            draws = [own - _totals(draw, counted).mean() for own, draw in zip(draws, less.draws, strict=True)]
         variance = _spread(draws, of_episodes[0]) ** 2 + _of_simulation(of_episodes)
         return _interval(of_episodes.mean(), variance, level)
+
+    def _check_pair(self, other: Prediction) -> None:
+        sizes = [(one.seed, one.traces.actions.shape, len(one.draws)) for one in (self, other)]
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                "predictions are compared episode by episode: they need the same seed, episodes, rounds, agents and "
+                f"number of draws; got {sizes[0]} and {sizes[1]}"
+            )
 
     def frame(self, level: float = 0.95, num_episodes: float | None = None) -> pd.DataFrame:
         """`intervals` as a table: round, agent, action, share, standard_error, low, high."""
