@@ -5,11 +5,13 @@ from diml_inverse.cross_validation import CrossValidation, cross_validate
 from diml_inverse.diml import DIML
 from diml_inverse.dynamics import AttractionDynamics, Dynamics, LogitDynamics, check_dynamics
 from diml_inverse.dynamics_comparison import DynamicsComparison
+from diml_inverse.equilibria import Equilibria, equilibria
 from diml_inverse.estimate import Estimate
 from diml_inverse.estimator import Estimator, Predictor
 from diml_inverse.estimator_check import check_estimator
 from diml_inverse.likelihood import log_likelihood
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
+from diml_inverse.prediction import Prediction
 from diml_inverse.simulation import simulate
 from diml_inverse.structure import FamilyComparison, InteractionEvidence
 
@@ -19,11 +21,13 @@ __all__ = [
     "CrossValidation",
     "Dynamics",
     "DynamicsComparison",
+    "Equilibria",
     "Estimate",
     "Estimator",
     "FamilyComparison",
     "InteractionEvidence",
     "LogitDynamics",
+    "Prediction",
     "Predictor",
     "StructuredMLE",
     "TabularMLE",
@@ -31,6 +35,7 @@ __all__ = [
     "check_dynamics",
     "check_estimator",
     "cross_validate",
+    "equilibria",
     "identification",
     "log_likelihood",
     "metrics",

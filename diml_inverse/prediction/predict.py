@@ -33,6 +33,7 @@ def predict_under(
 ) -> Prediction:
     """As `Estimate.predict_under`, which says what the arguments are."""
     sizes = num_episodes, num_rounds, seed
+    estimate, unusable = _with_covariance(estimate)
     play = _play(estimate.mechanism, estimate.dynamics, change, *sizes)
     drawn, notes = _drawn(estimate, change, draws, seed)
     plays = [_mean_play(_play(*pair, change, *sizes)) for pair in drawn]
@@ -42,7 +43,17 @@ def predict_under(
     found, level_known = unidentified(estimate, change, play.actions)
     why_not = _no_welfare(estimate, level_known)
     welfare = None if why_not else prediction.total_payoffs()
-    return replace(prediction, notes=(*notes, *found, *why_not), welfare=welfare)
+    return replace(prediction, notes=(*unusable, *notes, *found, *why_not), welfare=welfare)
+
+
+def _with_covariance(estimate: Estimate) -> tuple[Estimate, list[str]]:
+    """The estimate, without its uncertainty if no covariance can be had from it, and a note why."""
+    try:
+        if estimate.uncertainty is not None:
+            estimate.uncertainty.covariance()
+    except ValueError as error:
+        return replace(estimate, uncertainty=None), [f"no covariance: {error}"]
+    return estimate, []
 
 
 def _play(
