@@ -1,7 +1,7 @@
 """Choose road tolls from play under today's tolls alone: recover the game, optimise in it, try the result in the world.
 
-Four drivers who learn, five roads (the DIML paper's second experiment). A road's toll is a fee and a rate times the load
-of the road, each from 0 to 1; today's rates are in fact rebates, and the planner knows them. Wanted: tolls for which
+Four drivers who learn, five roads (the DIML paper's second experiment). A road's toll is a fee and a rate times its
+load, each from 0 to 1; today's rates are in fact rebates, and the planner knows them. Wanted: tolls for which
 travel costs least. Tolls themselves are no cost: they only change hands.
 
 What is identified: payoff differences. With payoffs taken to depend on the own road and its load alone (the congestion
@@ -59,7 +59,7 @@ def gradient(costs: Mechanism, design: Tensor, seed: int) -> Tensor:
 
 
 def best_design(costs: Mechanism) -> Tensor:
-    """Descent from high rates with a fee on one of the roads; several starts, as herding makes the problem non-convex."""
+    """Descent from high rates and a fee on one of the roads; each in turn, as herding makes the problem non-convex."""
     found = []
     for road in range(ROADS):
         design = torch.stack([torch.eye(5)[road], torch.ones(5)]).double()

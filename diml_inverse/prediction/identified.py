@@ -22,7 +22,8 @@ def unidentified(estimate: Estimate, change: Change, actions: Tensor) -> tuple[l
     """Notes on payoff differences that a predicted play rests on without being identified; whether totals are.
 
     The parameters are moved along a random combination of all directions in which the likelihood is flat. What moves
-    with them was not learnt from play. None: the estimate has no covariance to say so.
+    with them was not learnt from play. None: there are no such directions, as the estimate is not one of maximum
+    likelihood: a prior says something about all of them.
     """
     moved = _moved(estimate)
     if moved is None:
@@ -55,7 +56,10 @@ def _moved(estimate: Estimate) -> tuple[Mechanism, Mechanism] | None:
     uncertainty = estimate.uncertainty
     if uncertainty is None:
         return None
-    covariance, fitted = uncertainty.covariance(), uncertainty.fitted
+    try:
+        covariance, fitted = uncertainty.covariance("information"), uncertainty.fitted
+    except (ValueError, NotImplementedError):
+        return None
     noise = torch.randn(covariance.lost.shape[1], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     direction = covariance.lost @ noise / covariance.scale
     size = max(1.0, float(fitted.vector().abs().max()))

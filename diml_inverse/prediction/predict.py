@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from diml_inverse.estimate import Estimate
 
 Draws = int | Sequence["Estimate"]
+OTHER_DRAWS = "Give draws=bootstrap(estimator, traces).replicates (diml_inverse.inference)"
 
 
 def predict_under(
@@ -33,7 +34,6 @@ def predict_under(
 ) -> Prediction:
     """As `Estimate.predict_under`, which says what the arguments are."""
     sizes = num_episodes, num_rounds, seed
-    estimate, unusable = _with_covariance(estimate)
     play = _play(estimate.mechanism, estimate.dynamics, change, *sizes)
     drawn, notes = _drawn(estimate, change, draws, seed)
     plays = [_mean_play(_play(*pair, change, *sizes)) for pair in drawn]
@@ -43,17 +43,7 @@ def predict_under(
     found, level_known = unidentified(estimate, change, play.actions)
     why_not = _no_welfare(estimate, level_known)
     welfare = None if why_not else prediction.total_payoffs()
-    return replace(prediction, notes=(*unusable, *notes, *found, *why_not), welfare=welfare)
-
-
-def _with_covariance(estimate: Estimate) -> tuple[Estimate, list[str]]:
-    """The estimate, without its uncertainty if no covariance can be had from it, and a note why."""
-    try:
-        if estimate.uncertainty is not None:
-            estimate.uncertainty.covariance()
-    except ValueError as error:
-        return replace(estimate, uncertainty=None), [f"no covariance: {error}"]
-    return estimate, []
+    return replace(prediction, notes=(*notes, *found, *why_not), welfare=welfare)
 
 
 def _play(
@@ -83,10 +73,12 @@ def _drawn(
     if estimate.uncertainty is None:
         return [], [
             "this estimate holds no covariance: bands hold sampling only, not what is uncertain about the parameters. "
-            "Give draws=bootstrap(estimator, traces).replicates (diml_inverse.inference), or fit by StructuredMLE or "
-            "TabularMLE"
+            f"{OTHER_DRAWS}, or fit by StructuredMLE or TabularMLE"
         ]
-    return estimate.uncertainty.draws(draws, seed), []
+    try:
+        return estimate.uncertainty.draws(draws, seed), []
+    except ValueError as error:
+        return [], [f"bands hold sampling only, as this estimate gives no draws ({error}). {OTHER_DRAWS}"]
 
 
 def _names(estimate: Estimate, mechanism: Mechanism) -> tuple[Sequence[str] | None, Sequence[Sequence[Label]]]:
@@ -110,8 +102,8 @@ def _no_welfare(estimate: Estimate, level_known: bool | None) -> list[str]:
         ]
     if level_known is None:
         return [
-            "no welfare: without a covariance it is not known whether play identifies the level of payoffs; "
-            "total_payoffs() takes the recovered level as it is"
+            "no welfare: for an estimate that is not of maximum likelihood it is not known whether play identifies the "
+            "level of payoffs; total_payoffs() takes the recovered level as it is"
         ]
     if not level_known:
         return [
