@@ -43,7 +43,7 @@ def play(costs: Mechanism, policy: Tolls, episodes: int, seed: int) -> tuple[Tra
     return traces, -costs(torch.tensor(traces.actions)).sum(-1).detach()
 
 
-def expected_cost(costs: Mechanism, design: Tensor, episodes: int = 10 * EPISODES, seed: int = 0) -> float:
+def expected_cost(costs: Mechanism, design: Tensor, episodes: int = 20 * EPISODES, seed: int = 0) -> float:
     """In a round."""
     return float(play(costs, Tolls(design), episodes, seed)[1].mean())
 
