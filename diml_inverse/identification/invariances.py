@@ -1,0 +1,181 @@
+"""Invariances (gauge): what can change about payoffs and learners without any choice telling. In words, and tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.linalg import qr
+from torch import Tensor
+
+from diml_envs.traces import Traces
+from diml_inverse.identification.free_payoffs import FreePayoffs
+from diml_inverse.identification.space import Space
+from diml_inverse.inference.fitted import plain
+
+STEP = 1.0  # how far parameters are moved where an invariance holds for moves of any size
+SMALL_STEP = 1e-4  # where it holds to first order only
+EXACT = 1e-6  # nats; changes below are rounding
+LOG_FACTOR = 0.5  # of payoffs that are multiplied
+MOST_NAMES, MOST_DIRECTIONS = 6, 20  # parameters named in one direction; directions listed one by one
+NOTHING = 1e-9  # share of a direction
+
+
+class Invariance(NamedTuple):
+    """A row of `Identification.invariances`; see there."""
+
+    of: str
+    what: str
+    directions: int
+    step: float
+    change: float
+    change_elsewhere: float
+
+
+class _Family(NamedTuple):
+    """what: in words; tangents: [D, M], independent of earlier families'; move: [M], along which nothing changes."""
+
+    what: str
+    tangents: Tensor
+    move: Tensor
+
+
+def invariances(free: Sequence[Space], structure: Space | None, traces: Traces) -> pd.DataFrame:
+    """Of free payoffs, agent by agent, then of the mechanism's own parameters. Columns: the fields of `Invariance`."""
+    rows = [row for space in free for row in _of_free_payoffs(space, traces)]
+    if structure is not None:
+        rows += _of_parameters(structure)
+    return pd.DataFrame(rows, columns=list(Invariance._fields))
+
+
+def _of_free_payoffs(space: Space, traces: Traces) -> Iterator[Invariance]:
+    who = f"payoffs of {traces.agents[space.agents[0]]}" if len(space.agents) == 1 else "payoffs of all agents"
+    generator = torch.Generator().manual_seed(0)
+    families = [family for family in _families(space, generator) if len(family.tangents)]
+    for family in families:
+        yield _tried(space, who, family.what, len(family.tangents), family.move, STEP, generator)
+    explained = torch.cat([space.information[:0], *(family.tangents for family in families)])
+    rest = space.covariance.lost.shape[1] - len(explained)
+    if rest > 0:
+        move = SMALL_STEP * _left_over(space, explained, generator)
+        what = "other combinations that this play leaves open"
+        yield _tried(space, who, what, rest, move, SMALL_STEP, generator)
+
+
+def _families(space: Space, generator: torch.Generator) -> Iterator[_Family]:
+    """Kinds of invariance that there may be, each with the directions in which there is one."""
+    assert isinstance(space.fitted.mechanism, FreePayoffs)
+    of_payoffs = space.members[space.members < space.fitted.num_on_payoffs]
+    context, agent = space.fitted.mechanism.context_of[of_payoffs], space.fitted.mechanism.agent_of[of_payoffs]
+    heard = ~space.silent
+    yield _mixed("payoffs that no scored choice depends on", _units(~heard), generator)
+    levels = _indicators(context, heard)
+    levels = levels[space.is_null(levels)]
+    yield _mixed("adding a function of the others' actions to payoffs", levels, generator)
+    constants = _indicators(agent, heard)
+    new = (constants - constants * levels.sum(0)).any(1)
+    yield _mixed("adding a constant to payoffs", constants[space.is_null(constants) & new], generator)
+    yield from _scalings(space, agent, levels)
+
+
+def _scalings(space: Space, agent: Tensor, levels: Tensor) -> Iterator[_Family]:
+    """Payoffs multiplied, and the precision divided by the same if it was fitted."""
+    theta = space.fitted.vector().double().cpu()[space.members]
+    for whose, precision in _scales(space, agent):
+        payoffs, rate = torch.zeros_like(theta), torch.zeros_like(theta)
+        payoffs[: len(agent)] = theta[: len(agent)] * whose
+        rate[precision] = 1.0  # fitted in logs
+        beyond_levels = payoffs - levels.T @ ((levels @ payoffs) / levels.sum(1))
+        tangent = payoffs - rate
+        if bool(beyond_levels.abs().max() > NOTHING * payoffs.abs().max()) and bool(space.is_null(tangent[None])[0]):
+            what = "multiplying payoffs" + (", dividing the precision by the same" if precision else "")
+            yield _Family(what, tangent[None], (np.exp(LOG_FACTOR) - 1) * payoffs - LOG_FACTOR * rate)
+
+
+def _scales(space: Space, agent: Tensor) -> list[tuple[Tensor, list[int]]]:
+    """Whose payoffs, bool, belong to which precision, its place among the members: none if it is known."""
+    names = [plain(name).partition("[")[0] for name in space.fitted.names()]
+    precisions = [place for place, member in enumerate(space.members.tolist()) if names[member] == "precision"]
+    agents = [agent == i for i in space.agents]
+    if len(precisions) == 1:
+        return [(torch.ones_like(agent, dtype=torch.bool), precisions)]
+    return list(zip(agents, [[place] for place in precisions] or [[]] * len(agents), strict=True))
+
+
+def _of_parameters(space: Space) -> Iterator[Invariance]:
+    """The null space of the mechanism's and learners' parameters, in directions of few parameters each."""
+    generator = torch.Generator().manual_seed(0)
+    names = [space.fitted.names()[member] for member in space.members.tolist()]
+    directions = _sparse(space.null_space())
+    for direction in directions[:MOST_DIRECTIONS]:
+        row = _tried(space, "mechanism's parameters", _in_words(direction, names), 1, direction, STEP, generator)
+        if row.change > EXACT:
+            small = SMALL_STEP * direction
+            what = f"{row.what} (to first order)"
+            row = _tried(space, row.of, what, 1, small, SMALL_STEP, generator)
+        yield row
+    if (more := len(directions) - MOST_DIRECTIONS) > 0:
+        move = SMALL_STEP * directions[MOST_DIRECTIONS:].sum(0)
+        yield _tried(space, "mechanism's parameters", "further directions", more, move, SMALL_STEP, generator)
+
+
+def _sparse(basis: Tensor) -> Tensor:
+    """The same space by rows each of which alone has a 1 at a place of its own: reduced echelon form. [M, m] -> [m, M]
+
+    The places are chosen by pivoting, so that no number is large.
+    """
+    if not basis.shape[1]:
+        return basis.T
+    _, _, order = qr(basis.T.numpy(), pivoting=True, mode="economic")
+    pivots = torch.as_tensor(np.sort(order[: basis.shape[1]]))
+    rows = torch.linalg.solve(basis[pivots].T, basis.T)
+    return torch.where(rows.abs() > NOTHING**0.5, rows, 0.0)
+
+
+def _in_words(direction: Tensor, names: Sequence[str]) -> str:
+    moved = direction.abs().argsort(descending=True, stable=True)[: int((direction != 0).sum())].tolist()
+    named = [f"{names[place]} by {float(direction[place]):+.3g}" for place in sorted(moved[:MOST_NAMES])]
+    more = len(moved) - len(named)
+    return "moving " + ", ".join(named) + (f" and {more} more" if more else "")
+
+
+def _tried(
+    space: Space, of: str, what: str, number: int, move: Tensor, step: float, generator: torch.Generator
+) -> Invariance:
+    """What the move does to decisions, and what one of the same length does that is at right angles to all gauge."""
+    other = torch.randn(len(move), generator=generator, dtype=torch.float64)
+    null = space.null_space()
+    other -= null @ (null.T @ other)
+    length = float(other.norm())
+    elsewhere = space.change(other * float(move.norm()) / length) if length > NOTHING else float("nan")
+    return Invariance(of, what, number, step, space.change(move), elsewhere)
+
+
+def _mixed(what: str, tangents: Tensor, generator: torch.Generator) -> _Family:
+    """A family of straight directions; the move mixes all of them."""
+    mixture = torch.randn(len(tangents), generator=generator, dtype=torch.float64) @ tangents
+    return _Family(what, tangents, STEP * mixture / mixture.abs().max().clamp(min=NOTHING))
+
+
+def _units(which: Tensor) -> Tensor:
+    return torch.eye(len(which), dtype=torch.float64)[which]
+
+
+def _indicators(group: Tensor, heard: Tensor) -> Tensor:
+    """For each group of payoffs a row with 1 for those of it that are heard of. int64 [n], bool [M] -> [G, M]"""
+    groups = group.unique()
+    rows = torch.zeros(len(groups), len(heard), dtype=torch.float64)
+    rows[:, : len(group)] = (groups[:, None] == group).double() * heard[: len(group)]
+    return rows[rows.any(1)]
+
+
+def _left_over(space: Space, explained: Tensor, generator: torch.Generator) -> Tensor:
+    """A direction of the null space at right angles to those explained, largest entry 1."""
+    null = space.null_space()
+    mixture = null @ torch.randn(null.shape[1], generator=generator, dtype=torch.float64)
+    basis = torch.linalg.qr(explained.T).Q
+    mixture -= basis @ (basis.T @ mixture)
+    return mixture / mixture.abs().max().clamp(min=NOTHING)

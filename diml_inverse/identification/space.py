@@ -1,0 +1,101 @@
+"""`Space`: parameters together with what play tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from diml_inverse.identification.free_payoffs import FreePayoffs
+from diml_inverse.identification.information import EVERYONE, expected_information
+from diml_inverse.inference.covariance import NOT_IDENTIFIED, Covariance, information_covariance
+from diml_inverse.inference.fitted import Fitted
+from diml_inverse.likelihood import ObservedPlay, decision_log_likelihoods
+
+
+@dataclass(frozen=True)
+class Space:
+    """Some of a model's parameters: those of one agent's payoffs, or all.
+
+    Attributes:
+        fitted: the model.
+        play: what is known of it is taken from.
+        members: int64 [M], which of its P parameters; all that bear on the same choices.
+        agents: whose choices these are.
+        information: [M, M], expected.
+    """
+
+    fitted: Fitted
+    play: ObservedPlay
+    members: Tensor
+    agents: tuple[int, ...]
+    information: Tensor
+
+    @cached_property
+    def covariance(self) -> Covariance:
+        """Its inverse, on what is identified."""
+        return information_covariance(self.information, torch.zeros(len(self.members), dtype=torch.float64))
+
+    @cached_property
+    def condition_number(self) -> float:
+        """Largest over smallest eigenvalue of the information, each parameter in units of its own, where identified."""
+        rank, scale = self.covariance.num_identified, self.covariance.scale
+        if rank == 0:
+            return float("nan")
+        values = torch.linalg.eigvalsh(self.information / scale[:, None] / scale)
+        return float(values[-1] / values[-rank])
+
+    @property
+    def silent(self) -> Tensor:
+        """bool [M]: no scored decision depends on the parameter."""
+        diagonal = self.information.diagonal()
+        return diagonal <= NOT_IDENTIFIED**2 * diagonal.max()
+
+    def is_null(self, directions: Tensor) -> Tensor:
+        """Whether no choice probability along the play changes, to first order, [D, M] -> bool [D]."""
+        of_all = (directions @ self.information * directions).sum(1)
+        return of_all <= NOT_IDENTIFIED * (directions.square() @ self.information.diagonal())
+
+    def null_space(self) -> Tensor:
+        """Orthonormal directions in which nothing changes, [M, m]."""
+        if not self.covariance.lost.shape[1]:
+            return self.covariance.lost
+        return torch.linalg.qr(self.covariance.lost / self.covariance.scale[:, None]).Q
+
+    def change(self, step: Tensor) -> float:
+        """Largest change of any decision's log-likelihood (nats) when the members move by a step, [M]."""
+        theta = self.fitted.vector()
+        moved = theta.clone()
+        moved[self.members.to(theta.device)] += step.to(theta)
+        values = []
+        for vector in (theta, moved):
+            torch.nn.utils.vector_to_parameters(vector, self.fitted.parameters)
+            with torch.no_grad():
+                values.append(decision_log_likelihoods(self.fitted.mechanism, self.fitted.dynamics, self.play))
+        torch.nn.utils.vector_to_parameters(theta, self.fitted.parameters)
+        return float((values[1] - values[0]).abs().max())
+
+
+def structure_space(fitted: Fitted, play: ObservedPlay) -> Space:
+    """All parameters of the model together. Raises ValueError if they are too many."""
+    agents = tuple(range(fitted.mechanism.num_agents))
+    return Space(fitted, play, torch.arange(fitted.size), agents, expected_information(fitted, play))
+
+
+def free_spaces(fitted: Fitted, play: ObservedPlay) -> Iterator[Space]:
+    """Free payoffs agent by agent; of all agents in one where parameters of learners, fitted too, tie them together.
+
+    fitted: of `FreePayoffs`. Raises ValueError if they are too many.
+    """
+    assert isinstance(fitted.mechanism, FreePayoffs)
+    learners = fitted.size - fitted.num_on_payoffs
+    agent_of = torch.cat([fitted.mechanism.agent_of, torch.full((learners,), EVERYONE)])
+    information = expected_information(fitted, play, agent_of)
+    agents = range(fitted.mechanism.num_agents)
+    for group in [tuple(agents)] if learners else [(agent,) for agent in agents]:
+        members = ((agent_of[:, None] == torch.tensor(group)).any(1) | (agent_of == EVERYONE)).nonzero()[:, 0]
+        if len(members):
+            yield Space(fitted, play, members, group, information[members[:, None], members])
