@@ -106,7 +106,7 @@ def known_through(space: Space, contexts: pd.DataFrame) -> Through:
     exists = mechanism.action_mask[agent_of]
     values = fitted.centred_payoffs(found, exists.to(mechanism.device)).reshape(-1)
     rows = jacobian_rows(values, fitted.parameters)
-    variances = torch.cat([space.covariance.variances(some.double().cpu()) for some in rows])
+    variances = torch.cat([space.covariance.variances(some.double().cpu()[:, space.members]) for some in rows])
     variances = variances.reshape(exists.shape)[row.cpu()]
     mask = mechanism.action_mask[agents]
     identified = variances.isfinite() & mask & (mask.sum(1, keepdim=True) > 1)

@@ -35,7 +35,8 @@ def identify(traces: Traces, dynamics: Dynamics, mechanism: Mechanism, most_rows
     action in each visited context, all free; and about the parameters of `mechanism`. A difference is identified if
     it lies in the range of the information (`NOT_IDENTIFIED` and `OVERLAP` of `diml_inverse.inference.covariance`
     say what counts as zero). Both are local statements, at the payoffs that `mechanism` holds: pass a fitted one, or
-    the truth. Learners' parameters that `dynamics` was fitted with count as unknown.
+    the truth. Learners' parameters that `dynamics` was fitted with count as unknown; a
+    precision of which only the product with the payoffs shows is held where it is, so that differences have a unit.
 
     The effective number of observations of a difference d is Var_1(d) / Var(d): Var from the inverse information, all
     else unknown; Var_1 what a single fully informative decision would leave, one whose attractions are the payoffs of
@@ -60,10 +61,12 @@ def identify(traces: Traces, dynamics: Dynamics, mechanism: Mechanism, most_rows
     contexts = contexts_to_report(traces, max(most_rows // mechanism.num_actions, 1))
     free = _free_payoffs(traces, dynamics, mechanism, notes)
     structure = _structure(traces, dynamics, mechanism, notes)
-    known = None if not free else known_freely(free, contexts)
-    through = None if structure is None else known_through(structure, contexts)
+    known = known_freely([space.with_precision_held() for space in free], contexts) if free else None
+    through = None if structure is None else known_through(structure.with_precision_held(), contexts)
     if isinstance(mechanism, TabularMechanism) and known is not None:
         through = known.identified, known.observations  # a table's entries are free payoffs
+    if any(len(space.precisions) > len(space.with_precision_held().precisions) for space in (*free, structure) if space):
+        notes.append("Precision and payoffs show as a product only: differences are in units of 1 / precision.")
     rest = "smoothness" if _has_network(mechanism) else "structure"
     return Identification(
         _table(contexts, traces, known, through, rest),

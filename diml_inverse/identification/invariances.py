@@ -14,13 +14,12 @@ from torch import Tensor
 from diml_envs.traces import Traces
 from diml_inverse.identification.free_payoffs import FreePayoffs
 from diml_inverse.identification.space import Space
-from diml_inverse.inference.fitted import plain
 
 STEP = 1.0  # how far parameters are moved where an invariance holds for moves of any size
 SMALL_STEP = 1e-4  # where it holds to first order only
 EXACT = 1e-6  # nats; changes below are rounding
 LOG_FACTOR = 0.5  # of payoffs that are multiplied
-MOST_NAMES, MOST_DIRECTIONS = 6, 20  # parameters named in one direction; directions listed one by one
+MOST_NAMES, MOST_DIRECTIONS = 4, 20  # parameters named in one direction; directions listed one by one
 NOTHING = 1e-9  # share of a direction
 
 
@@ -83,43 +82,63 @@ def _families(space: Space, generator: torch.Generator) -> Iterator[_Family]:
 
 def _scalings(space: Space, agent: Tensor, levels: Tensor) -> Iterator[_Family]:
     """Payoffs multiplied, and the precision divided by the same if it was fitted."""
-    theta = space.fitted.vector().double().cpu()[space.members]
     for whose, precision in _scales(space, agent):
-        payoffs, rate = torch.zeros_like(theta), torch.zeros_like(theta)
-        payoffs[: len(agent)] = theta[: len(agent)] * whose
-        rate[precision] = 1.0  # fitted in logs
-        beyond_levels = payoffs - levels.T @ ((levels @ payoffs) / levels.sum(1))
-        tangent = payoffs - rate
-        if bool(beyond_levels.abs().max() > NOTHING * payoffs.abs().max()) and bool(space.is_null(tangent[None])[0]):
-            what = "multiplying payoffs" + (", dividing the precision by the same" if precision else "")
-            yield _Family(what, tangent[None], (np.exp(LOG_FACTOR) - 1) * payoffs - LOG_FACTOR * rate)
+        family = _scaling(space, torch.nn.functional.pad(whose, (0, len(space.members) - len(whose))), precision)
+        payoffs = family.tangents[0][: len(agent)].masked_fill(~whose, 0)
+        of_levels = levels[:, : len(agent)]
+        beyond_levels = payoffs - of_levels.T @ ((of_levels @ payoffs) / of_levels.sum(1))
+        if bool(beyond_levels.abs().max() > NOTHING * payoffs.abs().max()) and bool(space.is_null(family.tangents)[0]):
+            yield family
+
+
+def _scaling(space: Space, payoffs: Tensor, precision: list[int]) -> _Family:
+    """payoffs: bool [M], which parameters are multiplied."""
+    multiplied = torch.where(payoffs, space.fitted.vector().double().cpu()[space.members], 0.0)
+    divided = torch.zeros_like(multiplied)
+    divided[precision] = 1.0  # precisions are fitted in logs
+    what = "multiplying payoffs" + (", dividing the precision by the same" if precision else "")
+    move = float(np.expm1(LOG_FACTOR)) * multiplied - LOG_FACTOR * divided
+    return _Family(what, (multiplied - divided)[None], move)
 
 
 def _scales(space: Space, agent: Tensor) -> list[tuple[Tensor, list[int]]]:
     """Whose payoffs, bool, belong to which precision, its place among the members: none if it is known."""
-    names = [plain(name).partition("[")[0] for name in space.fitted.names()]
-    precisions = [place for place, member in enumerate(space.members.tolist()) if names[member] == "precision"]
-    agents = [agent == i for i in space.agents]
-    if len(precisions) == 1:
-        return [(torch.ones_like(agent, dtype=torch.bool), precisions)]
-    return list(zip(agents, [[place] for place in precisions] or [[]] * len(agents), strict=True))
+    if len(space.precisions) == 1:
+        return [(torch.ones_like(agent, dtype=torch.bool), space.precisions)]
+    places = [[place] for place in space.precisions] or [[]] * len(space.agents)
+    return list(zip([agent == i for i in space.agents], places, strict=True))
 
 
 def _of_parameters(space: Space) -> Iterator[Invariance]:
     """The null space of the mechanism's and learners' parameters, in directions of few parameters each."""
-    generator = torch.Generator().manual_seed(0)
+    generator, of = torch.Generator().manual_seed(0), "mechanism's parameters"
     names = [space.fitted.names()[member] for member in space.members.tolist()]
-    directions = _sparse(space.null_space())
+    null = space.null_space
+    if silent := space.silent.nonzero()[:, 0].tolist():
+        what = f"parameters that no scored choice depends on: {_list([names[place] for place in silent])}"
+        yield _tried(space, of, what, len(silent), space.silent.double(), STEP, generator)
+        null = _without(null, silent)
+    if len(space.precisions) == 1:  # payoffs that are multiples of their parameters
+        family = _scaling(space, space.members < space.fitted.num_on_payoffs, space.precisions)
+        if bool(space.is_null(family.tangents)[0]) and not bool(space.silent[space.precisions[0]]):
+            yield _tried(space, of, family.what, 1, family.move, STEP, generator)
+            null = _without(null, space.precisions)
+    directions = _sparse(null)
     for direction in directions[:MOST_DIRECTIONS]:
-        row = _tried(space, "mechanism's parameters", _in_words(direction, names), 1, direction, STEP, generator)
+        what = _in_words(direction, names)
+        row = _tried(space, of, what, 1, direction, STEP, generator)
         if row.change > EXACT:
-            small = SMALL_STEP * direction
-            what = f"{row.what} (to first order)"
-            row = _tried(space, row.of, what, 1, small, SMALL_STEP, generator)
+            row = _tried(space, of, f"{what} (to first order)", 1, SMALL_STEP * direction, SMALL_STEP, generator)
         yield row
     if (more := len(directions) - MOST_DIRECTIONS) > 0:
         move = SMALL_STEP * directions[MOST_DIRECTIONS:].sum(0)
-        yield _tried(space, "mechanism's parameters", "further directions", more, move, SMALL_STEP, generator)
+        yield _tried(space, of, "further directions", more, move, SMALL_STEP, generator)
+
+
+def _without(basis: Tensor, places: list[int]) -> Tensor:
+    """Of the space of the columns, [M, m], the part that does not move so many parameters: [M, m - number]."""
+    rotation = torch.linalg.qr(basis[places].T, mode="complete").Q
+    return basis @ rotation[:, len(places) :]
 
 
 def _sparse(basis: Tensor) -> Tensor:
@@ -136,10 +155,16 @@ def _sparse(basis: Tensor) -> Tensor:
 
 
 def _in_words(direction: Tensor, names: Sequence[str]) -> str:
-    moved = direction.abs().argsort(descending=True, stable=True)[: int((direction != 0).sum())].tolist()
-    named = [f"{names[place]} by {float(direction[place]):+.3g}" for place in sorted(moved[:MOST_NAMES])]
-    more = len(moved) - len(named)
-    return "moving " + ", ".join(named) + (f" and {more} more" if more else "")
+    moved = direction.nonzero()[:, 0].tolist()
+    if len(moved) > MOST_NAMES and bool((direction[moved] - direction[moved[0]]).abs().max() < EXACT):
+        return f"adding the same to {_list([names[place] for place in moved])}"
+    largest = sorted(moved, key=lambda place: -abs(float(direction[place])))
+    return "moving " + _list([f"{names[place]} by {float(direction[place]):+.3g}" for place in largest])
+
+
+def _list(parts: Sequence[str]) -> str:
+    more = len(parts) - MOST_NAMES
+    return ", ".join(parts[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _tried(
@@ -147,7 +172,7 @@ def _tried(
 ) -> Invariance:
     """What the move does to decisions, and what one of the same length does that is at right angles to all gauge."""
     other = torch.randn(len(move), generator=generator, dtype=torch.float64)
-    null = space.null_space()
+    null = space.null_space
     other -= null @ (null.T @ other)
     length = float(other.norm())
     elsewhere = space.change(other * float(move.norm()) / length) if length > NOTHING else float("nan")
@@ -174,7 +199,7 @@ def _indicators(group: Tensor, heard: Tensor) -> Tensor:
 
 def _left_over(space: Space, explained: Tensor, generator: torch.Generator) -> Tensor:
     """A direction of the null space at right angles to those explained, largest entry 1."""
-    null = space.null_space()
+    null = space.null_space
     mixture = null @ torch.randn(null.shape[1], generator=generator, dtype=torch.float64)
     basis = torch.linalg.qr(explained.T).Q
     mixture -= basis @ (basis.T @ mixture)

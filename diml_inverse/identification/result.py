@@ -61,7 +61,7 @@ class Identification:
             ["", "Payoff differences", *self._counts()],
             ["", "What no choice tells (change: nats, of any decision; beside it that of an equal step elsewhere)"],
             self._gauge(),
-            ["", "Information", *_indented(_text(self.spaces))],
+            ["", "Information", *_indented(_text(self.spaces))] if len(self.spaces) else [],
             ["", *(f"Note: {note}" for note in self.notes)] if self.notes else [],
             [rule],
         ]
@@ -95,10 +95,10 @@ class Identification:
             yield f"  Of those identified exactly, {number} rest on fewer than {FEW} effective observations."
 
     def _gauge(self) -> list[str]:
+        if self.invariances.empty:
+            return ["  nothing: all is identified" if len(self.spaces) else "  not examined"]
         shown = self.invariances.head(LISTED)
         more = len(self.invariances) - len(shown)
-        if shown.empty:
-            return ["  nothing: all is identified" if len(self.spaces) else "  not examined"]
         lines = _indented(_text(shown[["of", "what", "directions", "change", "change_elsewhere"]]))
         return [*lines, f"  and {more} more in .invariances"] if more else lines
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -59,11 +59,27 @@ class Space:
         of_all = (directions @ self.information * directions).sum(1)
         return of_all <= NOT_IDENTIFIED * (directions.square() @ self.information.diagonal())
 
+    @cached_property
     def null_space(self) -> Tensor:
         """Orthonormal directions in which nothing changes, [M, m]."""
         if not self.covariance.lost.shape[1]:
             return self.covariance.lost
         return torch.linalg.qr(self.covariance.lost / self.covariance.scale[:, None]).Q
+
+    @cached_property
+    def precisions(self) -> list[int]:
+        """Places of fitted precisions among the members."""
+        names = [name.partition("[")[0] for name in self.fitted.names()]
+        return [place for place, member in enumerate(self.members.tolist()) if names[member] == "precision"]
+
+    def with_precision_held(self) -> Space:
+        """The same, fitted precisions that are not identified by themselves taken as known: payoffs then have a unit."""
+        if not self.precisions:
+            return self
+        units = torch.eye(len(self.members), dtype=torch.float64)[self.precisions]
+        held = {place for place, known in zip(self.precisions, self.covariance.identifies(units), strict=True) if not known}
+        kept = torch.tensor([place for place in range(len(self.members)) if place not in held], dtype=torch.int64)
+        return replace(self, members=self.members[kept], information=self.information[kept[:, None], kept])
 
     def change(self, step: Tensor) -> float:
         """Largest change of any decision's log-likelihood (nats) when the members move by a step, [M]."""
