@@ -8,6 +8,7 @@ from diml_inverse.dynamics_comparison import DynamicsComparison
 from diml_inverse.estimate import Estimate
 from diml_inverse.estimator import Estimator, Predictor
 from diml_inverse.estimator_check import check_estimator
+from diml_inverse.identification import Identification, identify
 from diml_inverse.likelihood import log_likelihood
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
 from diml_inverse.simulation import simulate
@@ -22,6 +23,7 @@ __all__ = [
     "Estimate",
     "Estimator",
     "FamilyComparison",
+    "Identification",
     "InteractionEvidence",
     "LogitDynamics",
     "Predictor",
@@ -32,6 +34,7 @@ __all__ = [
     "check_estimator",
     "cross_validate",
     "identification",
+    "identify",
     "log_likelihood",
     "metrics",
     "simulate",

@@ -17,7 +17,6 @@ from diml_inverse.identification.information import one_decision_variances
 from diml_inverse.identification.space import Space
 from diml_inverse.inference.fitted import jacobian_rows
 
-
 Through = tuple[NDArray[np.bool_], NDArray[np.float64]]  # identified and observations, as in `Known`
 
 
@@ -114,4 +113,3 @@ def known_through(space: Space, contexts: pd.DataFrame) -> Through:
     fixed = identified & (variances == 0)  # the form leaves no freedom
     observations = torch.where(identified, one / variances.masked_fill(fixed, 1), 0.0).masked_fill(fixed, torch.inf)
     return identified.numpy(), observations.numpy()
-

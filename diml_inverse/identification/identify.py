@@ -18,9 +18,9 @@ from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.identification.contexts import contexts_to_report, others_in_words, visited_contexts
 from diml_inverse.identification.differences import Known, Through, known_freely, known_through
 from diml_inverse.identification.free_payoffs import FreePayoffs
-from diml_inverse.identification.result import Identification
 from diml_inverse.identification.information import TooManyError, check_number
 from diml_inverse.identification.invariances import invariances
+from diml_inverse.identification.result import Identification
 from diml_inverse.identification.space import Space, free_spaces, structure_space
 from diml_inverse.inference.fitted import Fitted
 from diml_inverse.likelihood import observe
@@ -65,7 +65,9 @@ def identify(traces: Traces, dynamics: Dynamics, mechanism: Mechanism, most_rows
     through = None if structure is None else known_through(structure.with_precision_held(), contexts)
     if isinstance(mechanism, TabularMechanism) and known is not None:
         through = known.identified, known.observations  # a table's entries are free payoffs
-    if any(len(space.precisions) > len(space.with_precision_held().precisions) for space in (*free, structure) if space):
+    if any(
+        len(space.precisions) > len(space.with_precision_held().precisions) for space in (*free, structure) if space
+    ):
         notes.append("Precision and payoffs show as a product only: differences are in units of 1 / precision.")
     rest = "smoothness" if _has_network(mechanism) else "structure"
     return Identification(

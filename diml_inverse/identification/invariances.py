@@ -115,7 +115,7 @@ def _of_parameters(space: Space) -> Iterator[Invariance]:
     names = [space.fitted.names()[member] for member in space.members.tolist()]
     null = space.null_space
     if silent := space.silent.nonzero()[:, 0].tolist():
-        what = f"parameters that no scored choice depends on: {_list([names[place] for place in silent])}"
+        what = f"those that no scored choice depends on: {_list([names[place] for place in silent])}"
         yield _tried(space, of, what, len(silent), space.silent.double(), STEP, generator)
         null = _without(null, silent)
     if len(space.precisions) == 1:  # payoffs that are multiples of their parameters
@@ -158,7 +158,7 @@ def _in_words(direction: Tensor, names: Sequence[str]) -> str:
     moved = direction.nonzero()[:, 0].tolist()
     if len(moved) > MOST_NAMES and bool((direction[moved] - direction[moved[0]]).abs().max() < EXACT):
         return f"adding the same to {_list([names[place] for place in moved])}"
-    largest = sorted(moved, key=lambda place: -abs(float(direction[place])))
+    largest = sorted(moved, key=lambda place: -round(abs(float(direction[place])), 6))
     return "moving " + _list([f"{names[place]} by {float(direction[place]):+.3g}" for place in largest])
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -44,7 +44,10 @@ def heat_map(table: pd.DataFrame) -> Figure:
         figure, panels = _few(table, agents)
     figure.colorbar(ScalarMappable(NORM, COLOURS), ax=panels, label="effective observations", extend="both", shrink=0.8)
     form = "identified only through the mechanism's form\n(white: how well is not known)"
-    handles = [Patch(facecolor="white", edgecolor="black", hatch=HATCH, label=form), Patch(facecolor=GREY, label="not identified")]
+    handles = [
+        Patch(facecolor="white", edgecolor="black", hatch=HATCH, label=form),
+        Patch(facecolor=GREY, label="not identified"),
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle("How well play pins down payoff differences")
     return figure
@@ -86,19 +89,19 @@ def _crowd(table: pd.DataFrame, agents: list[str]) -> tuple[Figure, list[Axes]]:
     return figure, [axes]
 
 
-def _grid(part: pd.DataFrame, rows: str, row_names: list[object], columns: str, column_names: list[object]) -> _Grid:
+def _grid(part: pd.DataFrame, rows: str, row_names: Sequence[Any], columns: str, column_names: Sequence[Any]) -> _Grid:
     """The worst of the differences that fall together."""
     exact = part["identified"] == "exactly"
-    values = part["observations"].where(exact, part["observations_with_form"])
     known = part["identified"].isin(["exactly", "structure", "smoothness"])
-    frame = part.assign(value=values.where(known), form=known & ~exact, out=~known)
-    cells = frame.groupby([rows, columns], sort=False).agg({"value": "min", "form": "any", "out": "any"})
-    wide = cells.unstack(columns)
-    value, form, out = (
-        wide[name].reindex(index=row_names, columns=column_names).to_numpy(dtype=float, na_value=np.nan)
-        for name in ("value", "form", "out")
-    )
-    return _Grid(value, (form == 1) & (out != 1), out == 1)
+    values = part["observations"].where(exact, part["observations_with_form"]).where(known)
+
+    def wide(cells: pd.Series, worst: str) -> NDArray[np.float64]:
+        frame = part.assign(cell=cells.astype(float)).pivot_table("cell", rows, columns, worst, sort=False)
+        found: NDArray[np.float64] = frame.reindex(index=row_names, columns=column_names).to_numpy(float)
+        return found
+
+    out = wide(~known, "max") == 1
+    return _Grid(np.where(out, np.nan, wide(values, "min")), (wide(known & ~exact, "max") == 1) & ~out, out)
 
 
 def _draw(axes: Axes, grid: _Grid) -> None:

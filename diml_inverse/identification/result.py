@@ -78,12 +78,11 @@ class Identification:
         return heat_map(self.table)
 
     def _header(self) -> list[str]:
-        facts = self.facts
-        return [
-            f"Mechanism: {facts['mechanism']}. Learners: {facts['learners']}.",
-            f"{facts['decisions']} decisions in {facts['episodes']} episodes; {facts['contexts_visited']} contexts visited "
-            f"of {facts['contexts_possible']:.6g} possible.",
-        ]
+        text = (
+            "Mechanism: {mechanism}. Learners: {learners}.\n{decisions} decisions in {episodes} episodes; "
+            "{contexts_visited} contexts visited of {contexts_possible:.6g} possible."
+        )
+        return text.format(**self.facts).splitlines()
 
     def _counts(self) -> Iterator[str]:
         for how, words in HOW.items():

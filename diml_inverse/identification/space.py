@@ -73,11 +73,13 @@ class Space:
         return [place for place, member in enumerate(self.members.tolist()) if names[member] == "precision"]
 
     def with_precision_held(self) -> Space:
-        """The same, fitted precisions that are not identified by themselves taken as known: payoffs then have a unit."""
+        """The same, fitted precisions that are not identified alone taken as known, so that payoffs have a unit."""
         if not self.precisions:
             return self
         units = torch.eye(len(self.members), dtype=torch.float64)[self.precisions]
-        held = {place for place, known in zip(self.precisions, self.covariance.identifies(units), strict=True) if not known}
+        held = {
+            place for place, known in zip(self.precisions, self.covariance.identifies(units), strict=True) if not known
+        }
         kept = torch.tensor([place for place in range(len(self.members)) if place not in held], dtype=torch.int64)
         return replace(self, members=self.members[kept], information=self.information[kept[:, None], kept])
 
