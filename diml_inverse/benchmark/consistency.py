@@ -14,7 +14,7 @@ from diml_inverse.benchmark.tasks import PAPER, TRAIN_SHARE, Task
 
 METRIC = "payoff_difference_mse"
 EPISODES = (5, 10, 20, 40, 80, 160, 320)
-FEWEST = 16  # training episodes from which a slope is taken, if there are sizes enough
+FEWEST = (0, 16)  # training episodes from which a slope is taken: all sizes, and where errors are small
 LEVEL = 0.95
 
 
@@ -30,40 +30,41 @@ def errors(results: pd.DataFrame) -> pd.DataFrame:
     """Errors of these tasks and their Cramér-Rao bounds: columns estimator, seed, episodes (trained on), mse."""
     part = results[results["task"].isin(CONSISTENCY) & results["metric"].isin([METRIC, "cramer_rao"])]
     names = part["estimator"].where(part["metric"] == METRIC, "cramer_rao")
-    trained = (part["task"].str.rpartition("-n")[2].astype(int) * TRAIN_SHARE).astype(int)
+    trained = part["task"].map({name: int(task.num_episodes * TRAIN_SHARE) for name, task in CONSISTENCY.items()})
     found = pd.DataFrame({"estimator": names, "seed": part["seed"], "episodes": trained, "mse": part["value"]})
     return found[found["mse"] > 0].sort_values(["estimator", "seed", "episodes"], ignore_index=True)
 
 
 def slopes(found: pd.DataFrame) -> pd.DataFrame:
-    """Slope of log mse in log episodes, for each estimator in `errors`, over the sizes from `FEWEST` on.
+    """Slope of log mse in log episodes for each estimator in `errors`, over all sizes and over those from 16 on.
 
     A least-squares slope for each seed (a game and play of its own), then their mean with a t interval over seeds, so
     that nothing is assumed of how errors of different sizes go together. With a single seed the interval is that of
-    its regression, which takes errors of different sizes as independent.
+    its regression, which takes errors of different sizes as independent. Seeds that lack a size are left out, and
+    where there are fewer than three sizes there is no row.
 
     Columns: estimator, slope, low, high (95 %), seeds, from_episodes, to_episodes.
     """
-    return pd.DataFrame(
-        [row for name in _in_order(found) if (row := _slope(name, found[found["estimator"] == name])) is not None],
-        columns=["estimator", "slope", "low", "high", "seeds", "from_episodes", "to_episodes"],
-    )
+    names = [name for name in (*ESTIMATORS, "cramer_rao") if name in set(found["estimator"])]
+    parts = [found[(found["estimator"] == name) & (found["episodes"] >= fewest)] for name in names for fewest in FEWEST]
+    rows = [row for part in parts for row in _slope(part)]
+    columns = ["estimator", "slope", "low", "high", "seeds", "from_episodes", "to_episodes"]
+    return pd.DataFrame(rows, columns=columns).drop_duplicates()
 
 
-def _slope(name: str, part: pd.DataFrame) -> tuple[str, float, float, float, int, int, int] | None:
-    large = part[part["episodes"] >= FEWEST]
-    shown = large if large["episodes"].nunique() >= 3 else part
-    fits = list(_regressions(shown))
+def _slope(part: pd.DataFrame) -> Iterator[tuple[str, float, float, float, int, int, int]]:
+    """A row, if there is enough for one."""
+    fits = list(_regressions(part))
     if not fits:
-        return None
+        return
     by_seed = np.array([slope for slope, _, _ in fits])
     if len(fits) > 1:
         error, freedom = by_seed.std(ddof=1) / np.sqrt(len(fits)), len(fits) - 1
     else:
         _, error, freedom = fits[0]
-    half = t.ppf((1 + LEVEL) / 2, freedom) * error
-    centre, sizes = by_seed.mean(), shown["episodes"]
-    return name, centre, centre - half, centre + half, len(fits), int(sizes.min()), int(sizes.max())
+    centre, half = by_seed.mean(), t.ppf((1 + LEVEL) / 2, freedom) * error
+    sizes = part["episodes"]
+    yield part["estimator"].iloc[0], centre, centre - half, centre + half, len(fits), int(sizes.min()), int(sizes.max())
 
 
 def _regressions(part: pd.DataFrame) -> Iterator[tuple[float, float, int]]:
@@ -73,7 +74,3 @@ def _regressions(part: pd.DataFrame) -> Iterator[tuple[float, float, int]]:
         if sizes >= 3 and cells["episodes"].nunique() == sizes:
             line = linregress(np.log(cells["episodes"]), np.log(cells["mse"]))
             yield line.slope, line.stderr, sizes - 2
-
-
-def _in_order(found: pd.DataFrame) -> list[str]:
-    return [name for name in (*ESTIMATORS, "cramer_rao") if name in set(found["estimator"])]

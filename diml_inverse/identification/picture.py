@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -95,9 +95,9 @@ def _grid(part: pd.DataFrame, rows: str, row_names: Sequence[Any], columns: str,
     known = part["identified"].isin(["exactly", "structure", "smoothness"])
     values = part["observations"].where(exact, part["observations_with_form"]).where(known)
 
-    def wide(cells: pd.Series, worst: str) -> NDArray[np.float64]:
+    def wide(cells: pd.Series, worst: Literal["min", "max"]) -> NDArray[np.float64]:
         frame = part.assign(cell=cells.astype(float)).pivot_table("cell", rows, columns, worst, sort=False)
-        found: NDArray[np.float64] = frame.reindex(index=row_names, columns=column_names).to_numpy(float)
+        found: NDArray[np.float64] = frame.reindex(index=list(row_names), columns=list(column_names)).to_numpy(float)
         return found
 
     out = wide(~known, "max") == 1
