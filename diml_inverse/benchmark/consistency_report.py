@@ -13,6 +13,16 @@ from diml_inverse.benchmark.figures import STYLE, readable_ticks
 from diml_inverse.benchmark.tables import markdown
 
 SLOPES, PICTURE = "consistency_slopes.csv", "consistency.png"
+ABOUT = (
+    "Slope of log payoff-difference MSE in log training episodes: a regression for each seed, their mean with a t "
+    "interval over seeds. Maximum likelihood of the right form falls as 1 / episodes, slope -1; so does the "
+    "Cramér-Rao bound."
+)
+WHY = (
+    "A free table falls faster than that while most differences rest on fewer than about ten effective observations "
+    "(`diml_inverse.identify`): the likelihood's maximum then lies far out, held by the ridge alone. A network falls "
+    "slower at first, early stopping and weight decay keeping it near no differences."
+)
 BOUND = {"color": "0.25", "linestyle": "--", "linewidth": 1.5}
 
 
@@ -42,14 +52,7 @@ def consistency_section(results: Path, table: pd.DataFrame) -> str:
         ]
         for row in fitted.itertuples()
     ]
-    return (
-        "## Consistency\n\nSlope of log payoff-difference MSE in log training episodes: a regression for each seed, "
-        "their mean with a t interval over seeds. Maximum likelihood of the right form falls as 1 / episodes, slope -1, and "
-        f"so does the Cramér-Rao bound.\n\n{markdown(header, rows)}\n\n{WHY}\n\n![consistency]({PICTURE})"
-    )
-
-
-WHY = ""
+    return f"## Consistency\n\n{ABOUT}\n\n{markdown(header, rows)}\n\n{WHY}\n\n![consistency]({PICTURE})"
 
 
 def error_against_episodes(found: pd.DataFrame, fitted: pd.DataFrame) -> Figure:

@@ -100,10 +100,9 @@ def known_through(space: Space, contexts: pd.DataFrame) -> Through:
     fitted, mechanism = space.fitted, space.fitted.mechanism
     found, row = contexts_at(mechanism, contexts)
     agents = torch.tensor(contexts["agent"].to_numpy())
-    agent_of = torch.zeros(int(row.max()) + 1, dtype=torch.int64)
-    agent_of[row.cpu()] = agents  # agents that share a context are alike
-    exists = mechanism.action_mask[agent_of]
-    values = fitted.centred_payoffs(found, exists.to(mechanism.device)).reshape(-1)
+    with torch.no_grad():
+        exists = ~mechanism.context_payoffs(found).isnan()
+    values = fitted.centred_payoffs(found, exists).reshape(-1)
     rows = jacobian_rows(values, fitted.parameters)
     variances = torch.cat([space.covariance.variances(some.double().cpu()[:, space.members]) for some in rows])
     variances = variances.reshape(exists.shape)[row.cpu()]
