@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,18 +65,22 @@ def identify(traces: Traces, dynamics: Dynamics, mechanism: Mechanism, most_rows
     through = None if structure is None else known_through(structure.with_precision_held(), contexts)
     if isinstance(mechanism, TabularMechanism) and known is not None:
         through = known.identified, known.observations  # a table's entries are free payoffs
-    if any(
-        len(space.precisions) > len(space.with_precision_held().precisions) for space in (*free, structure) if space
-    ):
-        notes.append("Precision and payoffs show as a product only: differences are in units of 1 / precision.")
     rest = "smoothness" if _has_network(mechanism) else "structure"
+    gauge = invariances(free, structure, traces)
     return Identification(
         _table(contexts, traces, known, through, rest),
-        invariances(free, structure, traces),
+        gauge,
         _spaces(free, structure, traces),
         _facts(traces, dynamics, mechanism),
-        tuple(notes),
+        (*notes, *_on_scale([space for space in (*free, structure) if space is not None], gauge)),
     )
+
+
+def _on_scale(spaces: Sequence[Space], gauge: pd.DataFrame) -> Iterator[str]:
+    if any(space.with_precision_held() is not space for space in spaces):
+        yield "Precision and payoffs show as a product only: differences are in units of 1 / precision."
+    if (gauge["what"] == "multiplying payoffs").any():
+        yield "Multiplied payoffs change no choice: only ratios of differences can be identified, none by itself."
 
 
 def _free_payoffs(traces: Traces, dynamics: Dynamics, mechanism: Mechanism, notes: list[str]) -> list[Space]:

@@ -81,51 +81,52 @@ def _families(space: Space, generator: torch.Generator) -> Iterator[_Family]:
 
 
 def _scalings(space: Space, agent: Tensor, levels: Tensor) -> Iterator[_Family]:
-    """Payoffs multiplied, and the precision divided by the same if it was fitted."""
-    for whose, precision in _scales(space, agent):
-        family = _scaling(space, torch.nn.functional.pad(whose, (0, len(space.members) - len(whose))), precision)
-        payoffs = family.tangents[0][: len(agent)].masked_fill(~whose, 0)
-        of_levels = levels[:, : len(agent)]
-        beyond_levels = payoffs - of_levels.T @ ((of_levels @ payoffs) / of_levels.sum(1))
-        if bool(beyond_levels.abs().max() > NOTHING * payoffs.abs().max()) and bool(space.is_null(family.tangents)[0]):
-            yield family
+    """Payoffs multiplied; if choices tell that, then with the precision, if it was fitted, divided by the same."""
+    own = [
+        torch.nn.functional.pad(agent == i, (0, len(space.members) - len(agent))) & ~space.silent for i in space.agents
+    ]
+    alone = [family for payoffs in own for family in _scaling(space, payoffs, [], levels)]
+    yield from alone
+    precisions = space.places("precision")
+    if len(precisions) == 1 and not alone:
+        yield from _scaling(space, torch.stack(own).any(0), precisions, levels)
+    elif not alone:
+        for payoffs, precision in zip(own, precisions, strict=False):
+            yield from _scaling(space, payoffs, [precision], levels)
 
 
-def _scaling(space: Space, payoffs: Tensor, precision: list[int]) -> _Family:
-    """payoffs: bool [M], which parameters are multiplied."""
-    multiplied = torch.where(payoffs, space.fitted.vector().double().cpu()[space.members], 0.0)
-    divided = torch.zeros_like(multiplied)
-    divided[precision] = 1.0  # precisions are fitted in logs
-    what = "multiplying payoffs" + (", dividing the precision by the same" if precision else "")
-    move = float(np.expm1(LOG_FACTOR)) * multiplied - LOG_FACTOR * divided
-    return _Family(what, (multiplied - divided)[None], move)
-
-
-def _scales(space: Space, agent: Tensor) -> list[tuple[Tensor, list[int]]]:
-    """Whose payoffs, bool, belong to which precision, its place among the members: none if it is known."""
-    if len(space.precisions) == 1:
-        return [(torch.ones_like(agent, dtype=torch.bool), space.precisions)]
-    places = [[place] for place in space.precisions] or [[]] * len(space.agents)
-    return list(zip([agent == i for i in space.agents], places, strict=True))
+def _scaling(space: Space, payoffs: Tensor, precisions: list[int], levels: Tensor) -> Iterator[_Family]:
+    """The family if it is one: not if choices tell, nor if it does nothing but move levels. payoffs: bool [M]."""
+    theta = space.fitted.vector().double().cpu()[space.members]
+    multiplied = torch.where(payoffs, theta, 0.0)
+    beyond = multiplied - levels.T @ ((levels @ multiplied) / levels.sum(1))
+    logs = torch.zeros_like(theta)  # precision and bonus are fitted in logs
+    logs[precisions] = -1.0
+    if precisions:  # what else is in payoff units
+        logs[space.places("bonus")] = 1.0
+        multiplied[space.places("habit")] = theta[space.places("habit")]
+    tangent = (multiplied + logs)[None]
+    if bool(beyond.abs().max() > NOTHING * multiplied.abs().max()) and bool(space.is_null(tangent)[0]):
+        what = "multiplying payoffs" + (", dividing the precision by the same" if precisions else "")
+        yield _Family(what, tangent, float(np.expm1(LOG_FACTOR)) * multiplied + LOG_FACTOR * logs)
 
 
 def _of_parameters(space: Space) -> Iterator[Invariance]:
     """The null space of the mechanism's and learners' parameters, in directions of few parameters each."""
     generator, of = torch.Generator().manual_seed(0), "mechanism's parameters"
-    names = [space.fitted.names()[member] for member in space.members.tolist()]
     null = space.null_space
     if silent := space.silent.nonzero()[:, 0].tolist():
-        what = f"those that no scored choice depends on: {_list([names[place] for place in silent])}"
+        what = f"those that no scored choice depends on: {_list([space.names[place] for place in silent])}"
         yield _tried(space, of, what, len(silent), space.silent.double(), STEP, generator)
         null = _without(null, silent)
-    if len(space.precisions) == 1:  # payoffs that are multiples of their parameters
-        family = _scaling(space, space.members < space.fitted.num_on_payoffs, space.precisions)
-        if bool(space.is_null(family.tangents)[0]) and not bool(space.silent[space.precisions[0]]):
+    if len(precision := space.places("precision")) == 1:  # payoffs that are multiples of their parameters
+        payoffs = (space.members < space.fitted.num_on_payoffs) & ~space.silent
+        for family in _scaling(space, payoffs, precision, torch.zeros(0, len(space.members), dtype=torch.float64)):
             yield _tried(space, of, family.what, 1, family.move, STEP, generator)
-            null = _without(null, space.precisions)
+            null = _without(null, precision)
     directions = _sparse(null)
     for direction in directions[:MOST_DIRECTIONS]:
-        what = _in_words(direction, names)
+        what = _in_words(direction, space.names)
         row = _tried(space, of, what, 1, direction, STEP, generator)
         if row.change > EXACT:
             row = _tried(space, of, f"{what} (to first order)", 1, SMALL_STEP * direction, SMALL_STEP, generator)

@@ -40,13 +40,16 @@ class Space:
         return information_covariance(self.information, torch.zeros(len(self.members), dtype=torch.float64))
 
     @cached_property
+    def _eigenvalues(self) -> Tensor:
+        """Of the information, each parameter in units of its own, ascending."""
+        scale = self.covariance.scale
+        return torch.linalg.eigvalsh(self.information / scale[:, None] / scale)
+
+    @property
     def condition_number(self) -> float:
-        """Largest over smallest eigenvalue of the information, each parameter in units of its own, where identified."""
-        rank, scale = self.covariance.num_identified, self.covariance.scale
-        if rank == 0:
-            return float("nan")
-        values = torch.linalg.eigvalsh(self.information / scale[:, None] / scale)
-        return float(values[-1] / values[-rank])
+        """Largest over smallest eigenvalue, where identified; NaN if nothing is."""
+        rank = self.covariance.num_identified
+        return float(self._eigenvalues[-1] / self._eigenvalues[-rank]) if rank else float("nan")
 
     @property
     def silent(self) -> Tensor:
@@ -56,8 +59,8 @@ class Space:
 
     def is_null(self, directions: Tensor) -> Tensor:
         """Whether no choice probability along the play changes, to first order, [D, M] -> bool [D]."""
-        of_all = (directions @ self.information * directions).sum(1)
-        return of_all <= NOT_IDENTIFIED * (directions.square() @ self.information.diagonal())
+        told = (directions @ self.information * directions).sum(1)
+        return told <= NOT_IDENTIFIED * self._eigenvalues[-1] * (directions.square() @ self.information.diagonal())
 
     @cached_property
     def null_space(self) -> Tensor:
@@ -67,19 +70,24 @@ class Space:
         return torch.linalg.qr(self.covariance.lost / self.covariance.scale[:, None]).Q
 
     @cached_property
-    def precisions(self) -> list[int]:
-        """Places of fitted precisions among the members."""
-        names = [name.partition("[")[0] for name in self.fitted.names()]
-        return [place for place, member in enumerate(self.members.tolist()) if names[member] == "precision"]
+    def names(self) -> list[str]:
+        """Of the members: `toll_rate[2]`, `learning_rate`."""
+        every = self.fitted.names()
+        return [every[member] for member in self.members.tolist()]
+
+    def places(self, learners: str) -> list[int]:
+        """Where among the members a fitted parameter of the learners is, or those of each agent."""
+        payoffs = self.fitted.num_on_payoffs
+        named = zip(self.names, self.members.tolist(), strict=True)
+        return [i for i, (name, member) in enumerate(named) if member >= payoffs and name.partition("[")[0] == learners]
 
     def with_precision_held(self) -> Space:
         """The same, fitted precisions that are not identified alone taken as known, so that payoffs have a unit."""
-        if not self.precisions:
+        precisions = self.places("precision")
+        alone = self.covariance.identifies(torch.eye(len(self.members), dtype=torch.float64)[precisions]).tolist()
+        held = {place for place, known in zip(precisions, alone, strict=True) if not known}
+        if not held:
             return self
-        units = torch.eye(len(self.members), dtype=torch.float64)[self.precisions]
-        held = {
-            place for place, known in zip(self.precisions, self.covariance.identifies(units), strict=True) if not known
-        }
         kept = torch.tensor([place for place in range(len(self.members)) if place not in held], dtype=torch.int64)
         return replace(self, members=self.members[kept], information=self.information[kept[:, None], kept])
 
