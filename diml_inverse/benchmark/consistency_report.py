@@ -60,7 +60,7 @@ def error_against_episodes(found: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
 
     fitted: `slopes` of them, for the legend: those over the largest sizes.
     """
-    figure = Figure(figsize=(7.2, 5.4), layout="constrained")
+    figure = Figure(figsize=(7.4, 5.8), layout="constrained")
     axes = figure.subplots()
     for name in dict.fromkeys(fitted["estimator"]) or found["estimator"].unique():
         part = found[found["estimator"] == name]
@@ -76,7 +76,7 @@ def error_against_episodes(found: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
     readable_ticks(axes.yaxis, found["mse"])
     axes.grid(color="0.92")
     axes.set_axisbelow(True)
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small")
     axes.set_title("Error against the number of episodes, congestion game of E2")
     return figure
 

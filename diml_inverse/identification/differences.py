@@ -63,36 +63,47 @@ def _fill(found: Known, rows: NDArray[np.int64], of_agent: Known) -> None:
 
 def _of_agent(space: Space, free: FreePayoffs, agent: int) -> Known:
     """[K_i, A_i]"""
-    count = free.action_counts[agent]
-    payoffs = space.members[space.members < len(free.agent_of)]  # the learners' parameters come last
-    places = (free.agent_of[payoffs] == agent).nonzero()[:, 0]
-    contexts = len(places) // count
-
-    def slopes(of_context: Tensor) -> Tensor:
-        """The same functions of each context's payoffs, [R, A_i] -> [K_i R, M]."""
-        rows = torch.zeros(contexts * len(of_context), len(space.members), dtype=torch.float64)
-        rows[:, places] = torch.kron(torch.eye(contexts, dtype=torch.float64), of_context)
-        return rows
-
-    centred = slopes(torch.eye(count, dtype=torch.float64) - 1 / count)
-    exists = free.action_mask
-    one = one_decision_variances(space.fitted.dynamics, exists)[agent, :count]
-    variances = space.covariance.variances(centred).reshape(contexts, count)
+    count, own = free.action_counts[agent], _own_places(space, free, agent)
+    unit = torch.eye(count, dtype=torch.float64)
+    centred, payoff = (_in_each_context(function, own, space) for function in (unit - 1 / count, unit))
+    variances = space.covariance.variances(centred).reshape(-1, count)
     identified = variances.isfinite() & (count > 1)
-    pairs = list(combinations(range(count), 2))
-    comparable = torch.zeros(contexts, count, dtype=torch.int64)
-    if bool(identified.all()):
-        comparable += count - 1
-    elif pairs:
-        unit = torch.eye(count, dtype=torch.float64)
-        between = torch.stack([unit[a] - unit[b] for a, b in pairs])
-        known = space.covariance.identifies(slopes(between)).reshape(contexts, len(pairs)).long()
-        for pair, (a, b) in enumerate(pairs):
-            comparable[:, a] += known[:, pair]
-            comparable[:, b] += known[:, pair]
-    payoff = space.covariance.identifies(slopes(torch.eye(count, dtype=torch.float64))).reshape(contexts, count)
-    observations = torch.where(identified, one / variances, 0.0)
-    return Known(identified.numpy(), observations.numpy(), comparable.numpy(), payoff.numpy())
+    one = one_decision_variances(space.fitted.dynamics, free.action_mask)[agent, :count]
+    return Known(
+        identified.numpy(),
+        torch.where(identified, one / variances, 0.0).numpy(),
+        _comparable(space, own, identified).numpy(),
+        space.covariance.identifies(payoff).reshape(-1, count).numpy(),
+    )
+
+
+def _own_places(space: Space, free: FreePayoffs, agent: int) -> Tensor:
+    """Where among the members the agent's payoffs are, by context, then own action."""
+    payoffs = space.members[space.members < len(free.agent_of)]  # the learners' parameters come last
+    return (free.agent_of[payoffs] == agent).nonzero()[:, 0]
+
+
+def _in_each_context(functions: Tensor, own: Tensor, space: Space) -> Tensor:
+    """The same linear functions of each context's payoffs, [R, A_i] -> [K_i R, M]."""
+    number, count = functions.shape
+    contexts = len(own) // count
+    rows = torch.zeros(contexts * number, len(space.members), dtype=torch.float64)
+    rows[:, own] = torch.kron(torch.eye(contexts, dtype=torch.float64), functions)
+    return rows
+
+
+def _comparable(space: Space, own: Tensor, identified: Tensor) -> Tensor:
+    """Number of other own actions from which the difference is identified. [K_i, A_i]"""
+    count = identified.shape[1]
+    found = torch.full(identified.shape, count - 1)
+    if bool(identified.all()) or count == 1:
+        return found
+    unit = torch.eye(count, dtype=torch.float64)
+    found[:] = 0
+    for a, b in combinations(range(count), 2):
+        known = space.covariance.identifies(_in_each_context(unit[a : a + 1] - unit[b : b + 1], own, space))
+        found[:, [a, b]] += known.long()[:, None]
+    return found
 
 
 def known_through(space: Space, contexts: pd.DataFrame) -> Through:

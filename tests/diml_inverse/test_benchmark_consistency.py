@@ -81,10 +81,10 @@ def test_the_section_has_table_file_and_picture(tmp_path: Path) -> None:
     assert "| structured | 16 to 256 | 2 | -1.00 | -1.00 to -1.00 |" in text
     assert (tmp_path / PICTURE).stat().st_size > 1000
     assert pd.read_csv(tmp_path / SLOPES)["slope"].tolist() == pytest.approx([-1] * 4)
-    axes = error_against_episodes(errors(table), slopes(errors(table))).axes[0]
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    figure = error_against_episodes(errors(table), slopes(errors(table)))
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels[1].startswith("Cramér-Rao bound: slope -1.00")
-    mean = axes.lines[0].get_ydata()
+    mean = figure.axes[0].lines[0].get_ydata()
     np.testing.assert_allclose(mean, power(2, -1).mean(0))
 
 
