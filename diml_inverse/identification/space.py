@@ -11,7 +11,7 @@ from torch import Tensor
 
 from diml_inverse.identification.free_payoffs import FreePayoffs
 from diml_inverse.identification.information import EVERYONE, expected_information
-from diml_inverse.inference.covariance import NOT_IDENTIFIED, Covariance, information_covariance
+from diml_inverse.inference.covariance import NOT_IDENTIFIED, TINY, Covariance
 from diml_inverse.inference.fitted import Fitted
 from diml_inverse.likelihood import ObservedPlay, decision_log_likelihoods
 
@@ -35,21 +35,28 @@ class Space:
     information: Tensor
 
     @cached_property
-    def covariance(self) -> Covariance:
-        """Its inverse, on what is identified."""
-        return information_covariance(self.information, torch.zeros(len(self.members), dtype=torch.float64))
+    def _spectrum(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Units of the parameters [M], in which the diagonal of the information is 1; its eigenvalues and vectors."""
+        diagonal = self.information.diagonal()
+        scale = diagonal.clamp(min=TINY * max(float(diagonal.max()), TINY)).sqrt()
+        values, vectors = torch.linalg.eigh(self.information / scale[:, None] / scale)
+        return scale, values, vectors
 
     @cached_property
-    def _eigenvalues(self) -> Tensor:
-        """Of the information, each parameter in units of its own, ascending."""
-        scale = self.covariance.scale
-        return torch.linalg.eigvalsh(self.information / scale[:, None] / scale)
+    def covariance(self) -> Covariance:
+        """Inverse of the information on what is identified."""
+        scale, values, vectors = self._spectrum
+        lost = values <= NOT_IDENTIFIED * values[-1]
+        inverse = vectors[:, ~lost] / values[~lost] @ vectors[:, ~lost].T
+        matrix = inverse / scale[:, None] / scale
+        return Covariance("information", matrix, matrix, scale, vectors[:, lost], torch.zeros_like(scale))
 
     @property
     def condition_number(self) -> float:
-        """Largest over smallest eigenvalue, where identified; NaN if nothing is."""
+        """Largest over smallest eigenvalue of the information, where identified; NaN if nothing is."""
+        _, values, _ = self._spectrum
         rank = self.covariance.num_identified
-        return float(self._eigenvalues[-1] / self._eigenvalues[-rank]) if rank else float("nan")
+        return float(values[-1] / values[-rank]) if rank else float("nan")
 
     @property
     def silent(self) -> Tensor:
@@ -60,7 +67,7 @@ class Space:
     def is_null(self, directions: Tensor) -> Tensor:
         """Whether no choice probability along the play changes, to first order, [D, M] -> bool [D]."""
         told = (directions @ self.information * directions).sum(1)
-        return told <= NOT_IDENTIFIED * self._eigenvalues[-1] * (directions.square() @ self.information.diagonal())
+        return told <= NOT_IDENTIFIED * self._spectrum[1][-1] * (directions.square() @ self.information.diagonal())
 
     @cached_property
     def null_space(self) -> Tensor:
