@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Mapping
 
-from diml_inverse.benchmark.consistency import CONSISTENCY
+from diml_inverse.benchmark.consistency_tasks import CONSISTENCY
 from diml_inverse.benchmark.core_tasks import CORE
 from diml_inverse.benchmark.human_tasks import HUMAN
 from diml_inverse.benchmark.learner_tasks import LEARNERS

@@ -1,36 +1,27 @@
-"""Consistency: E2's game with ever more episodes, and how fast the error of each estimator falls."""
+"""Consistency: how fast the error of each estimator falls with the number of episodes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from scipy.stats import linregress, t
 
+from diml_inverse.benchmark.catalogue import in_order
+from diml_inverse.benchmark.consistency_tasks import CONSISTENCY
 from diml_inverse.benchmark.estimators import ESTIMATORS
-from diml_inverse.benchmark.tasks import PAPER, TRAIN_SHARE, Task
 
 METRIC = "payoff_difference_mse"
-EPISODES = (5, 10, 20, 40, 80, 160, 320)
 FEWEST = (0, 16)  # training episodes from which a slope is taken: all sizes, and where errors are small
 LEVEL = 0.95
-
-
-def _task(num_episodes: int) -> Task:
-    about = f"Congestion as in E2, {num_episodes} episodes."
-    return replace(PAPER["E2"], name=f"consistency-n{num_episodes}", about=about, num_episodes=num_episodes)
-
-
-CONSISTENCY: dict[str, Task] = {task.name: task for task in map(_task, EPISODES)}
 
 
 def errors(results: pd.DataFrame) -> pd.DataFrame:
     """Errors of these tasks and their Cramér-Rao bounds: columns estimator, seed, episodes (trained on), mse."""
     part = results[results["task"].isin(CONSISTENCY) & results["metric"].isin([METRIC, "cramer_rao"])]
     names = part["estimator"].where(part["metric"] == METRIC, "cramer_rao")
-    trained = part["task"].map({name: int(task.num_episodes * TRAIN_SHARE) for name, task in CONSISTENCY.items()})
+    trained = part["task"].map({name: int(task.num_episodes * task.train_share) for name, task in CONSISTENCY.items()})
     found = pd.DataFrame({"estimator": names, "seed": part["seed"], "episodes": trained, "mse": part["value"]})
     return found[found["mse"] > 0].sort_values(["estimator", "seed", "episodes"], ignore_index=True)
 
@@ -45,7 +36,7 @@ def slopes(found: pd.DataFrame) -> pd.DataFrame:
 
     Columns: estimator, slope, low, high (95 %), seeds, from_episodes, to_episodes.
     """
-    names = [name for name in (*ESTIMATORS, "cramer_rao") if name in set(found["estimator"])]
+    names = in_order(found["estimator"], (*ESTIMATORS, "cramer_rao"))
     parts = [found[(found["estimator"] == name) & (found["episodes"] >= fewest)] for name in names for fewest in FEWEST]
     rows = [row for part in parts for row in _slope(part)]
     columns = ["estimator", "slope", "low", "high", "seeds", "from_episodes", "to_episodes"]

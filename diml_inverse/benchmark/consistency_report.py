@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from diml_envs.atomic import atomic_write
 from diml_inverse.benchmark.consistency import errors, slopes
-from diml_inverse.benchmark.figures import STYLE, readable_ticks
+from diml_inverse.benchmark.figures import readable_ticks, style
 from diml_inverse.benchmark.tables import markdown
 
 SLOPES, PICTURE = "consistency_slopes.csv", "consistency.png"
@@ -64,11 +64,11 @@ def error_against_episodes(found: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
     axes = figure.subplots()
     for name in dict.fromkeys(fitted["estimator"]) or found["estimator"].unique():
         part = found[found["estimator"] == name]
-        style = BOUND if name == "cramer_rao" else {**STYLE[name], "linewidth": 1.5}
+        look = BOUND if name == "cramer_rao" else {**style(name), "linewidth": 1.5}
         if name != "cramer_rao":
-            axes.scatter(part["episodes"], part["mse"], s=12, alpha=0.4, linewidths=0, **STYLE[name])
+            axes.scatter(part["episodes"], part["mse"], s=12, alpha=0.4, linewidths=0, **style(name))
         means = part.groupby("episodes")["mse"].mean()
-        axes.plot(means.index, means, label=_label(name, fitted), **style)
+        axes.plot(means.index, means, label=_label(name, fitted), **look)
     sizes = sorted(found["episodes"].unique())
     axes.set(xscale="log", yscale="log", xlabel="training episodes", ylabel="payoff-difference MSE (payoff units²)")
     axes.set_xticks(sizes, [str(size) for size in sizes])

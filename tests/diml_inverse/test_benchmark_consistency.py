@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 import statsmodels.api
 
-from diml_inverse.benchmark.consistency import CONSISTENCY, errors, slopes
+from diml_inverse.benchmark.consistency import errors, slopes
 from diml_inverse.benchmark.consistency_report import PICTURE, SLOPES, consistency_section, error_against_episodes
+from diml_inverse.benchmark.consistency_tasks import CONSISTENCY
 from diml_inverse.benchmark.suites import SUITES
 
 SIZES = [4, 8, 16, 32, 64, 128, 256]
