@@ -71,9 +71,9 @@ def test_intervals_cover() -> None:
 
 def test_seeds_that_lack_a_size_are_left_out_and_two_sizes_are_too_few() -> None:
     table = results(power(3, -1))
-    lacking = table[~((table["seed"] == 2) & (table["task"] == "consistency-n40"))]
+    lacking = table[~((table["seed"] == 2) & (table["task"] == "consistency-n40-v0"))]
     assert slopes(errors(lacking))["seeds"].tolist() == [2, 2]
-    assert slopes(errors(table[table["task"].isin(["consistency-n5", "consistency-n10"])])).empty
+    assert slopes(errors(table[table["task"].isin(["consistency-n5-v0", "consistency-n10-v0"])])).empty
 
 
 def test_the_section_has_table_file_and_picture(tmp_path: Path) -> None:
