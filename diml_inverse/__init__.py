@@ -9,6 +9,7 @@ from diml_inverse.equilibria import Equilibria, equilibria
 from diml_inverse.estimate import Estimate
 from diml_inverse.estimator import Estimator, Predictor
 from diml_inverse.estimator_check import check_estimator
+from diml_inverse.identification import Identification, identify
 from diml_inverse.likelihood import log_likelihood
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
 from diml_inverse.prediction import Prediction
@@ -25,6 +26,7 @@ __all__ = [
     "Estimate",
     "Estimator",
     "FamilyComparison",
+    "Identification",
     "InteractionEvidence",
     "LogitDynamics",
     "Prediction",
@@ -37,6 +39,7 @@ __all__ = [
     "cross_validate",
     "equilibria",
     "identification",
+    "identify",
     "log_likelihood",
     "metrics",
     "simulate",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Mapping
 
+from diml_inverse.benchmark.consistency_tasks import CONSISTENCY
 from diml_inverse.benchmark.core_tasks import CORE
 from diml_inverse.benchmark.human_tasks import HUMAN
 from diml_inverse.benchmark.learner_tasks import LEARNERS
 from diml_inverse.benchmark.tasks import PAPER, Task
 from diml_inverse.plugins import nearest
 
-TASKS: Mapping[str, Task] = {**PAPER, **CORE, **HUMAN, **LEARNERS}
+TASKS: Mapping[str, Task] = {**PAPER, **CORE, **HUMAN, **LEARNERS, **CONSISTENCY}
 FIRST_VERSION = "-v0"
 
 

@@ -16,6 +16,7 @@ from diml_envs.atomic import atomic_write
 from diml_inverse.benchmark import figures, tables
 from diml_inverse.benchmark.catalogue import TASKS, in_order
 from diml_inverse.benchmark.cells import Record
+from diml_inverse.benchmark.consistency_report import consistency_section
 from diml_inverse.benchmark.estimators import ABLATION, ESTIMATORS, MAIN, about_estimator
 from diml_inverse.benchmark.learner_report import learners_section
 from diml_inverse.benchmark.learner_tasks import LEARNERS
@@ -56,6 +57,7 @@ def write_report(
         "seed; `results.csv` holds them all, with 95 % intervals over the test episodes.",
         _how(command, versions),
         learners_section(records, whole),
+        consistency_section(results, whole),
         *([_results(table), _published(table)] if len(table) else []),
         _efficiency(table),
         _structure(records, table),

@@ -103,7 +103,8 @@ def command(
     """Run a SUITE of tasks with its estimators, and report.
 
     SUITE is a TOML file, or one of `paper`, the published experiments, learners known; `learners`, learners of every
-    kind, estimators told nothing of how they learn; `core`, small games under every condition that play comes in.
+    kind, estimators told nothing of how they learn; `core`, small games under every condition that play comes in;
+    `consistency`, error against the number of episodes.
 
     The folder fills with a JSON file for each cell (task, estimator, seed), and in the end results.csv, report.md and
     figures. A run that was interrupted, or is given more seeds, tasks or estimators, does only what is missing, and

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -17,9 +17,12 @@ from diml_envs.mechanisms import (
 )
 from diml_envs.traces import Traces
 from diml_inverse import plugins
+from diml_inverse.cli.output import note
 from diml_inverse.diml import DIML
 from diml_inverse.dynamics import Dynamics, LogitDynamics
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 MECHANISMS = ("tabular", "structure", "neural", "anonymous", "congestion", "public-goods")
 DECISIONS_PER_FREE_PAYOFF = 20
@@ -76,6 +79,31 @@ def _plugged_in(name: str, counts: tuple[int, ...]) -> Mechanism:
     return mechanism
 
 
+def form_options(command: Command) -> Command:
+    """`--mechanism`, `--learners` and the learners' parameters."""
+    options = (
+        click.option(
+            "--mechanism",
+            default="auto",
+            show_default=True,
+            help=f"Form to fit: auto, {', '.join(MECHANISMS)}, an installed plug-in, or FILE.py:NAME.",
+        ),
+        click.option("--learning-rate", type=float, help="Of the learners; default: the file's, or 0.25."),
+        click.option("--precision", type=float, help="Of the learners; default: the file's, or 1."),
+        click.option("--exploration", type=float, help="Of the learners; default: the file's, or 0.02."),
+        click.option(
+            "--learners",
+            type=click.Choice(["logit-q", "auto"]),
+            default="logit-q",
+            show_default=True,
+            help="How the agents learn; auto: chosen by held-out likelihood and fitted.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 class LearnerParameters(NamedTuple):
     """values and sources (`given`, `file` or `assumed`) of learning_rate, precision and exploration."""
 
@@ -108,6 +136,24 @@ def learner_parameters(given: Mapping[str, float | None], traces: Traces) -> Lea
         sources.update(dict.fromkeys(known, source))
     LogitDynamics(**values)
     return LearnerParameters(values, sources)
+
+
+def learners_asked_for(learners: str, given: Mapping[str, float | None], traces: Traces) -> LearnerParameters | None:
+    """Known parameters, told to the person at the terminal; None to find out how the agents learn.
+
+    Raises:
+        click.UsageError: a parameter given although all are to be found out.
+        ValueError: a parameter outside its range.
+    """
+    if learners == "auto":
+        if named := [name for name, value in given.items() if value is not None]:
+            raise click.UsageError(f"--{named[0].replace('_', '-')} has no meaning with --learners auto, which fits it")
+        return None
+    known = learner_parameters(given, traces)
+    note(f"learners: {known}")
+    if not known.scale_known:
+        note("payoffs are in units of 1 / precision, which is assumed: only their signs and ratios mean something")
+    return known
 
 
 def logit_learners(traces: Traces) -> dict[str, Any] | None:

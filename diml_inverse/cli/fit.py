@@ -12,7 +12,7 @@ import pandas as pd
 
 from diml_envs.traces import Traces
 from diml_inverse import plugins
-from diml_inverse.cli.candidates import MECHANISMS, LearnerParameters, learner_parameters
+from diml_inverse.cli.candidates import MECHANISMS, form_options, learners_asked_for
 from diml_inverse.cli.fitting import Fit, fit_plays
 from diml_inverse.cli.output import check_new_folder, new_folder, note
 from diml_inverse.cli.plays import Columns, column_options, groups_of, read_column, read_plays
@@ -23,22 +23,7 @@ from diml_inverse.report.folder import FACTS
 @click.command()
 @click.argument("plays", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write.")
-@click.option(
-    "--mechanism",
-    default="auto",
-    show_default=True,
-    help=f"Form to fit: auto, {', '.join(MECHANISMS)}, an installed plug-in, or FILE.py:NAME.",
-)
-@click.option("--learning-rate", type=float, help="Of the learners; default: the file's, or 0.25.")
-@click.option("--precision", type=float, help="Of the learners; default: the file's, or 1.")
-@click.option("--exploration", type=float, help="Of the learners; default: the file's, or 0.02.")
-@click.option(
-    "--learners",
-    type=click.Choice(["logit-q", "auto"]),
-    default="logit-q",
-    show_default=True,
-    help="How the agents learn; auto: chosen by held-out likelihood and fitted.",
-)
+@form_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the fit.")
 @column_options
 @click.option("--group-column", help="Fit each group of episodes apart: the column that names the group.")
@@ -87,11 +72,7 @@ def command(
         raise click.ClickException(f"{plays}: no agent ever chose between actions, so there is nothing to recover")
     groups = groups_of(plays, group_column, columns, traces) if group_column else {"": traces}
     truths = {group: _truth(plays, payoff_column, columns, part) for group, part in groups.items()}
-    known = None if learners == "auto" else learner_parameters(parameters, traces)
-    if known is None and (given := [name for name, value in parameters.items() if value is not None]):
-        raise click.UsageError(f"--{given[0].replace('_', '-')} has no meaning with --learners auto, which fits it")
-    if known is not None:
-        _note_learners(known)
+    known = learners_asked_for(learners, parameters, traces)
     settings = {"plays": str(plays), "group_column": group_column, "payoff_column": payoff_column}
     fits = {}
     for group, part in groups.items():
@@ -101,12 +82,6 @@ def command(
         fits[group] = fit_plays(part, mechanism, known, seed, truths[group], facts)
     _save(fits, output, group_column)
     _print(fits, output, group_column)
-
-
-def _note_learners(learners: LearnerParameters) -> None:
-    note(f"learners: {learners}")
-    if not learners.scale_known:
-        note("payoffs are in units of 1 / precision, which is assumed: only their signs and ratios mean something")
 
 
 def _truth(plays: Path, payoff_column: str | None, columns: Columns, traces: Traces) -> Truth | None:

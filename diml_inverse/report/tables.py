@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from diml_envs.mechanisms.base import Contexts, Mechanism
 from diml_envs.traces import Traces
 from diml_inverse.estimate import Estimate
-from diml_inverse.identification import visited_contexts
+from diml_inverse.identification.contexts import most_visited, others_in_words, visited_contexts
 from diml_inverse.inference.intervals import quantile, uncertainty_of
 
 # `others` names every agent, so that a table of every context of a crowd of hundreds would fill a disk.
@@ -28,7 +28,7 @@ def payoff_difference_table(
     A row for each context and action. With very many agents only the most visited contexts, so that `others` holds
     at most `most_names` names in all.
     """
-    contexts = _most_visited(visited_contexts(traces), most_names // (mechanism.num_actions * traces.num_agents))
+    contexts = most_visited(visited_contexts(traces), most_names // (mechanism.num_actions * traces.num_agents))
     differences = {"payoff_difference": context_differences(mechanism, contexts)}
     if truth is not None:
         differences["true_payoff_difference"] = context_differences(truth, contexts)
@@ -37,7 +37,7 @@ def payoff_difference_table(
     return pd.DataFrame(
         {
             "agent": np.array(traces.agents, object)[agent],
-            "others": _others(contexts, traces)[row],
+            "others": others_in_words(contexts, traces)[row],
             "action": [traces.action_labels[i][b] for i, b in zip(agent, action, strict=True)],
             **{name: values[row, action] for name, values in differences.items()},
             "visits": contexts["visits"].to_numpy()[row],
@@ -56,7 +56,7 @@ def with_intervals(
     if estimate.uncertainty is None:
         return table
     mechanism = estimate.mechanism
-    contexts = _most_visited(visited_contexts(traces), most_names // (mechanism.num_actions * traces.num_agents))
+    contexts = most_visited(visited_contexts(traces), most_names // (mechanism.num_actions * traces.num_agents))
     try:
         errors = context_standard_errors(estimate, contexts)
     except ValueError:
@@ -137,22 +137,3 @@ def relative_error(comparison: pd.DataFrame, scaled: bool = False) -> float:
     nothing = float((known["visits"] * known[f"true_{name}"] ** 2).sum())
     error = float((known["visits"] * (known[name] - known[f"true_{name}"]) ** 2).sum())
     return error / nothing if nothing else float("nan")
-
-
-def _most_visited(contexts: pd.DataFrame, at_most: int) -> pd.DataFrame:
-    if len(contexts) <= at_most:
-        return contexts
-    shuffled = contexts["visits"].sample(frac=1, random_state=0)  # or the first agents would win every tie
-    return contexts.loc[shuffled.nlargest(max(at_most, 1)).index.sort_values()]
-
-
-def _others(contexts: pd.DataFrame, traces: Traces) -> NDArray[np.object_]:
-    """`student=honest;...` of each context, the own action left out."""
-    text = np.empty(len(contexts), object)
-    named = zip(traces.agents, traces.action_labels, strict=True)
-    names = [np.array([f"{agent}={label}" for label in labels], object) for agent, labels in named]
-    for own in range(traces.num_agents):
-        rows = np.flatnonzero(contexts["agent"] == own)
-        columns = [names[j][contexts[j].to_numpy()[rows]] for j in range(traces.num_agents) if j != own]
-        text[rows] = [";".join(parts) for parts in zip(*columns, strict=True)] if columns else ""
-    return text

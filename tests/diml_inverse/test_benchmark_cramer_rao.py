@@ -12,13 +12,19 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from diml_envs.mechanisms import NeuralMechanism
 from diml_inverse import StructuredMLE, metrics
 from diml_inverse.benchmark import PAPER, cramer_rao_bound
-from diml_inverse.benchmark.cramer_rao import fisher_information
+from diml_inverse.identification.information import expected_information
+from diml_inverse.inference.fitted import Fitted
 from diml_inverse.likelihood import log_choice_probs, observe
 
 
 @pytest.fixture(scope="module")
 def play():
     return CONGESTION.play(0)
+
+
+def information_of(play):
+    fitted = Fitted(play.truth, play.dynamics)
+    return expected_information(fitted, observe(fitted.mechanism, play.dynamics, play.train))
 
 
 class LogChoiceProbs(torch.nn.Module):
@@ -45,13 +51,13 @@ def test_information_is_the_curvature_of_the_expected_log_likelihood(play):
         return (probs * functional_call(module, values, ())).sum()
 
     curvature = -torch.autograd.functional.hessian(expected, at_truth)
-    torch.testing.assert_close(fisher_information(play.truth, play.dynamics, play.train), curvature)
+    torch.testing.assert_close(information_of(play), curvature)
 
 
 @pytest.mark.parametrize("ridge", [0.0, 2.0])
 def test_bound_is_the_error_of_parameters_with_that_covariance(play, ridge):
     bound = cramer_rao_bound(play.truth, play.dynamics, play.train, play.test, ridge)
-    information = fisher_information(play.truth, play.dynamics, play.train)
+    information = information_of(play)
     covariance = torch.linalg.pinv(information + ridge * torch.eye(len(information)), rtol=1e-9, hermitian=True)
     values, vectors = torch.linalg.eigh(covariance)
     generator = torch.Generator().manual_seed(0)

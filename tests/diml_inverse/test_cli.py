@@ -48,7 +48,7 @@ def test_envs_are_listed_with_a_sentence_and_sizes():
     assert games["about"].str.endswith(".").all()
 
 
-@pytest.mark.parametrize("command", [[], *(["envs"], ["rollout"], ["fit"], ["evaluate"])])
+@pytest.mark.parametrize("command", [[], *(["envs"], ["rollout"], ["fit"], ["identify"], ["evaluate"])])
 def test_help_shows_an_example(command):
     assert "Example" in diml(*command, "--help").stdout
 

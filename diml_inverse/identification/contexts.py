@@ -1,6 +1,8 @@
-"""What of the mechanism the play speaks about: which profiles and contexts occurred."""
+"""Which profiles and contexts occurred."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pandas as pd
@@ -35,6 +37,46 @@ def visited_contexts(traces: Traces) -> pd.DataFrame:
     frames = [_contexts_of_agent(traces, agent) for agent in range(traces.num_agents)]
     table = pd.concat(frames, ignore_index=True)
     return table.sort_values(["agent", "visits"], ascending=[True, False], kind="stable").reset_index(drop=True)
+
+
+def contexts_to_report(traces: Traces, most: int) -> pd.DataFrame:
+    """`visited_contexts`, the most visited if there are more than `most`; and, if all there can be are no more than
+    that, those not visited (visits 0) too."""
+    visited = visited_contexts(traces)
+    counts = traces.action_counts
+    if sum(math.prod(counts) // count for count in counts) > most:
+        return most_visited(visited, most)
+    possible = pd.concat([_possible(counts, agent) for agent in range(len(counts))], ignore_index=True)
+    table = possible.merge(visited, "left")[visited.columns]
+    table["visits"] = table["visits"].fillna(0).astype(int)
+    return table.sort_values(["agent", "visits"], ascending=[True, False], kind="stable").reset_index(drop=True)
+
+
+def most_visited(contexts: pd.DataFrame, at_most: int) -> pd.DataFrame:
+    """So many rows of `visited_contexts`, in their order."""
+    if len(contexts) <= at_most:
+        return contexts
+    shuffled = contexts["visits"].sample(frac=1, random_state=0)  # or the first agents would win every tie
+    return contexts.loc[shuffled.nlargest(max(at_most, 1)).index.sort_values()]
+
+
+def others_in_words(contexts: pd.DataFrame, traces: Traces) -> NDArray[np.object_]:
+    """`student=honest;...` of each row of `visited_contexts`, the own action left out."""
+    text = np.empty(len(contexts), object)
+    named = zip(traces.agents, traces.action_labels, strict=True)
+    names = [np.array([f"{agent}={label}" for label in labels], object) for agent, labels in named]
+    for own in range(traces.num_agents):
+        rows = np.flatnonzero(contexts["agent"] == own)
+        columns = [names[j][contexts[j].to_numpy()[rows]] for j in range(traces.num_agents) if j != own]
+        text[rows] = [";".join(parts) for parts in zip(*columns, strict=True)] if columns else ""
+    return text
+
+
+def _possible(counts: tuple[int, ...], agent: int) -> pd.DataFrame:
+    """Everything the others can do, the agent's own action -1."""
+    profiles = np.argwhere(np.ones([1 if j == agent else count for j, count in enumerate(counts)], bool))
+    profiles[:, agent] = -1
+    return pd.DataFrame(profiles, columns=list(range(len(counts)))).assign(agent=agent)
 
 
 def _contexts_of_agent(traces: Traces, agent: int) -> pd.DataFrame:
