@@ -1,11 +1,15 @@
-"""The paper's evaluation as a suite: tasks, estimators, a cell for each pair and seed, tables and figures."""
+"""The benchmark: tasks, estimators, suites of both, a cell for each pair and seed, tables, figures and a page."""
 
+from diml_inverse.benchmark.catalogue import TASKS, task_named
 from diml_inverse.benchmark.cells import Cell, Record
 from diml_inverse.benchmark.cramer_rao import cramer_rao_bound
+from diml_inverse.benchmark.entries import Entry
 from diml_inverse.benchmark.estimators import ABLATION, ESTIMATORS
+from diml_inverse.benchmark.limits import Limits
 from diml_inverse.benchmark.published import PublishedDIML
 from diml_inverse.benchmark.results import COLUMNS, results_table
 from diml_inverse.benchmark.runner import run_suite
+from diml_inverse.benchmark.suites import SUITES, Suite, read_suite
 from diml_inverse.benchmark.tasks import PAPER, Play, Task
 
 __all__ = [
@@ -13,12 +17,19 @@ __all__ = [
     "COLUMNS",
     "ESTIMATORS",
     "PAPER",
+    "SUITES",
+    "TASKS",
     "Cell",
+    "Entry",
+    "Limits",
     "Play",
     "PublishedDIML",
     "Record",
+    "Suite",
     "Task",
     "cramer_rao_bound",
+    "read_suite",
     "results_table",
     "run_suite",
+    "task_named",
 ]

@@ -79,7 +79,12 @@ def repeated(args: list[str]) -> list[str]:
 @click.option(
     "--jobs", type=click.IntRange(1), help="Cells at a time, one thread each.  [default: 1; all cores of Ray]"
 )
-@click.option("--ray", metavar="ADDRESS", help="Run on a Ray cluster: HOST:PORT, `auto`, or `local` to start one here.")
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    help="Run on a Ray cluster: HOST:PORT, `auto`, or `local` to start one here. All its machines need this program, "
+    "and files given here at the same place.",
+)
 @click.option(
     "--cell-seconds", type=click.FloatRange(0, min_open=True), help="Limit of a cell.  [default: the suite's]"
 )
@@ -118,7 +123,7 @@ def command(
       diml bench core --jobs 2 --plugin my_method.py:MyEstimator -o results/
       diml bench my_suite.toml --ray auto -o results/
     """
-    plugin_places = {place.rpartition(":")[2]: place for place in places}
+    plugin_places = _plugins(places)
     chosen = _suite(suite, plugin_places)
     limits = Limits(cell_seconds or chosen.limits.seconds, cell_memory or chosen.limits.memory_mb)
     try:
@@ -143,6 +148,15 @@ def command(
             f"{len(failed)} of {len(records)} cells failed, the first {first.task} {first.estimator} {first.seed} "
             f"({first.note}); see {output / 'logs'}; run again to try them again"
         )
+
+
+def _plugins(places: tuple[str, ...]) -> dict[str, str]:
+    """`FILE.py:NAME` by NAME."""
+    named = {place.rpartition(":")[2]: place for place in places}
+    if len(named) < len(places) or (taken := named.keys() & ESTIMATORS.keys()):
+        which = "two have the same name" if len(named) < len(places) else f"{min(taken)!r} is a built-in estimator"
+        raise click.UsageError(f"--plugin: {which}; give one of your own in its file")
+    return named
 
 
 def _suite(given: str, places: Mapping[str, str]) -> Suite:

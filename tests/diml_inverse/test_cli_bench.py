@@ -111,6 +111,8 @@ def test_a_suite_of_ones_own_with_an_estimator_of_ones_own(mine, tmp_path):
         (MINE, ("--plugin", f"{PLUGIN}:Share"), "defines no 'Share'; did you mean 'Shares'?"),
         (MINE, ("--plugin", f"{PLUGIN}:Misbehaves"), "needs how, not among its settings"),
         (MINE, ("--plugin", "none.py:Mine"), "no file none.py"),
+        (MINE, ("--plugin", "mine.py:auto"), "'auto' is a built-in estimator"),
+        (MINE, ("--plugin", "a.py:Mine", "--plugin", "b.py:Mine"), "two have the same name"),
         (MINE, ("--human-play", "none"), "'none' does not exist"),
     ],
 )

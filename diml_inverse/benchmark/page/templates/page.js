@@ -98,7 +98,8 @@ function legend({ worst, best, logarithmic }) {
 function cellTable() {
   const value = (cell) => valueOf(cell, chosen.metric);
   const end = (i) => (cell) => number(cell.scores[chosen.metric]?.[i]);
-  const text = (cell) => (cell.state === "done" ? shown(value(cell)) : cell.state);
+  const why = (cell) => (cell.note.length > 60 ? `${cell.note.slice(0, 60)}…` : cell.note);
+  const text = (cell) => (cell.state === "done" ? shown(value(cell)) : `${cell.state}: ${why(cell)}`);
   return sortable(document.getElementById("cell-table"), [
     { name: "Task", value: (cell) => cell.task },
     { name: "Estimator", value: (cell) => cell.estimator },
