@@ -1,0 +1,176 @@
+"""What residuals are set against: time, the prediction itself, their own past, and the past of all players."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diml_inverse.diagnosis.moments import Tested, moment_test
+from diml_inverse.diagnosis.predicted import PredictedPlay
+
+FloatArray = NDArray[np.float64]
+
+EVERYONE = "all agents"
+TIME_BINS = 4
+PROBABILITY_BINS = 5
+LAGS = 5
+MEMORY = 0.75  # weight of a round in what is recent, over that of the round after it
+FEWEST_CHOICES = 40  # expected of an action, for it to be looked at by itself
+DECISIONS_PER_MOMENT = 20  # at least, for sums to be near normal
+
+
+@dataclass(frozen=True)
+class AgentPlay:
+    """One agent's part of the predicted play.
+
+    Attributes:
+        probs, residuals: [E, T, A].
+        scored: bool [E, T].
+        chosen: [E, T, A], 1 for the action of every observed choice.
+        others: [E, T, A], share of the others who chose each action; zeros for a single agent.
+        groups: [A, G], each frequent action by itself, then the rare ones together.
+    """
+
+    probs: FloatArray
+    residuals: FloatArray
+    scored: NDArray[np.bool_]
+    chosen: FloatArray
+    others: FloatArray
+    groups: FloatArray
+
+    @classmethod
+    def of(cls, play: PredictedPlay, chosen: FloatArray, agent: int) -> AgentPlay:
+        """Of one agent. chosen: of all, [E, T, N, A]."""
+        probs = play.probs[:, :, agent]
+        others = (chosen.sum(2) - chosen[:, :, agent]) / max(chosen.shape[2] - 1, 1)
+        return cls(
+            probs,
+            play.residuals[:, :, agent],
+            play.scored[:, :, agent],
+            chosen[:, :, agent],
+            others,
+            _groups(probs.sum((0, 1)))[: probs.shape[-1]],
+        )
+
+    def affords(self, moments: int) -> bool:
+        """Decisions enough to test so many moments at once."""
+        return moments * DECISIONS_PER_MOMENT <= int(self.scored.sum())
+
+    def test(self, weights: FloatArray) -> Tested:
+        """Test weights [E, T, K, A]."""
+        return moment_test(weights[self.scored], self.residuals[self.scored], self.probs[self.scored])
+
+    def crossed(self, features: FloatArray) -> FloatArray:
+        """Each feature [E, T, B] on each group of actions: weights [E, T, B G, A]."""
+        weights = features[..., None, None] * self.groups.T
+        return weights.reshape(*features.shape[:2], -1, self.probs.shape[-1])
+
+
+def learning_curve(agent: AgentPlay) -> Tested:
+    """Shares of actions in parts of the episodes, with about as many decisions each."""
+    rounds = np.broadcast_to(np.arange(agent.scored.shape[1]), agent.scored.shape)
+    edges = np.quantile(rounds[agent.scored], np.arange(1, TIME_BINS) / TIME_BINS)
+    return agent.test(agent.crossed(np.eye(TIME_BINS)[np.searchsorted(edges, rounds, side="left")]))
+
+
+def calibration(agent: AgentPlay) -> Tested:
+    """Shares taken among actions predicted about equally often, and the slope in log probability."""
+    edges = np.quantile(agent.probs[agent.scored], np.arange(1, PROBABILITY_BINS) / PROBABILITY_BINS)
+    bins = np.eye(PROBABILITY_BINS)[np.searchsorted(edges, agent.probs, side="left")]  # [E, T, A, bins]
+    log_probs = np.log(agent.probs.clip(min=1e-12))[..., None]
+    return agent.test(np.concatenate([bins, log_probs], -1).swapaxes(-1, -2))
+
+
+def autocorrelation(agent: AgentPlay) -> Tested:
+    """Residuals of the rounds before, action by action."""
+    return agent.test(np.stack([before(agent.residuals, lag) for lag in range(1, LAGS + 1)], 2))
+
+
+def own_choices(agent: AgentPlay) -> Tested:
+    """What the agent did lately and what the others did then: whether it repeats what paid, more than predicted."""
+    num_actions = agent.probs.shape[-1]
+    if agent.affords(num_actions**2):
+        together = recent(agent.chosen[..., None] * agent.others[..., None, :])  # [E, T, own, others']
+        together = np.concatenate([together, recent(agent.chosen)[..., None]], -1)
+        weights = together[..., None, :] * np.eye(num_actions)[:, :, None]  # [E, T, own, A, others']
+        return agent.test(weights.swapaxes(-1, -2).reshape(*agent.scored.shape, -1, num_actions))
+    return agent.test(np.stack([recent(agent.chosen), recent(agent.chosen * agent.others)], 2))
+
+
+def others_choices(agent: AgentPlay) -> Tested:
+    """What the others did lately."""
+    lately = recent(agent.others)
+    if agent.affords(agent.groups.size):
+        return agent.test(agent.crossed(lately))
+    return agent.test(lately[:, :, None])
+
+
+CHECKS: dict[str, Callable[[AgentPlay], Tested]] = {
+    "learning curve": learning_curve,
+    "calibration": calibration,
+    "autocorrelation": autocorrelation,
+    "own past choices": own_choices,
+    "others' past choices": others_choices,
+}
+
+
+def check_table(play: PredictedPlay, inflation: float = 1.0) -> pd.DataFrame:
+    """A row for each check and agent, and for each check and all agents together.
+
+    Columns: check, agent, statistic (chi-squared under the right model), freedom, p_value, gain (nats per decision of
+    all agents that correcting the predictions in these directions would gain, noise taken off).
+
+    Args:
+        play: predicted.
+        inflation: factor by which estimation may widen the moments, at most.
+    """
+    chosen = np.eye(play.probs.shape[-1])[play.traces.actions] * play.traces.observed[..., None]
+    tested: dict[str, dict[str, Tested]] = {check: {} for check in CHECKS}
+    for i, name in enumerate(play.traces.agents):
+        if play.scored[:, :, i].any():
+            agent = AgentPlay.of(play, chosen, i)
+            for check, test in CHECKS.items():
+                tested[check][name] = test(agent)
+    rows = []
+    for check, by_agent in tested.items():
+        if len(by_agent) > 1:
+            by_agent[EVERYONE] = Tested(*map(sum, zip(*by_agent.values(), strict=True)))
+        rows += [_row(check, name, found, inflation, int(play.scored.sum())) for name, found in by_agent.items()]
+    return pd.DataFrame(rows)
+
+
+def _row(check: str, agent: str, found: Tested, inflation: float, decisions: int) -> dict[str, object]:
+    return {
+        "check": check,
+        "agent": agent,
+        "statistic": found.statistic,
+        "freedom": found.freedom,
+        "p_value": found.p_value(inflation),
+        "gain": max(found.statistic / inflation - found.freedom, 0.0) / (2 * decisions),
+    }
+
+
+def before(values: FloatArray, lag: int) -> FloatArray:
+    """Values [E, T, ...] of `lag` rounds before; zero before the start."""
+    moved = np.zeros_like(values)
+    moved[:, lag:] = values[:, : values.shape[1] - lag]
+    return moved
+
+
+def recent(values: FloatArray) -> FloatArray:
+    """Sum of earlier values [E, T, ...], each weighted `MEMORY` times the one of the round after it."""
+    total = np.zeros_like(values)
+    for round_ in range(1, values.shape[1]):
+        total[:, round_] = MEMORY * total[:, round_ - 1] + values[:, round_ - 1]
+    return total
+
+
+def _groups(expected: FloatArray) -> FloatArray:
+    """[A, G]: actions expected often enough stand alone, the others make one group."""
+    alone = expected >= FEWEST_CHOICES
+    places = np.where(alone, np.cumsum(alone) - 1, alone.sum())
+    return np.eye(int(places.max()) + 1)[places]
