@@ -121,12 +121,12 @@ CHECKS: dict[str, Callable[[AgentPlay], Tested]] = {
 def check_table(play: PredictedPlay, inflation: float = 1.0) -> pd.DataFrame:
     """A row for each check and agent, and for each check and all agents together.
 
-    Columns: check, agent, statistic (chi-squared under the right model), freedom, p_value, gain (nats per decision of
-    all agents that correcting the predictions in these directions would gain, noise taken off).
+    Columns: check, agent, statistic (chi-squared under the right model), freedom, p_value, missed (nats per decision
+    of all agents that correcting the predictions in these directions would gain, noise taken off).
 
     Args:
         play: predicted.
-        inflation: factor by which estimation may widen the moments, at most.
+        inflation: factor by which errors of estimation may widen the variance of the sums, at most.
     """
     chosen = np.eye(play.probs.shape[-1])[play.traces.actions] * play.traces.observed[..., None]
     tested: dict[str, dict[str, Tested]] = {check: {} for check in CHECKS}
@@ -140,7 +140,7 @@ def check_table(play: PredictedPlay, inflation: float = 1.0) -> pd.DataFrame:
         if len(by_agent) > 1:
             by_agent[EVERYONE] = Tested(*map(sum, zip(*by_agent.values(), strict=True)))
         rows += [_row(check, name, found, inflation, int(play.scored.sum())) for name, found in by_agent.items()]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["check", "agent", "statistic", "freedom", "p_value", "missed"])
 
 
 def _row(check: str, agent: str, found: Tested, inflation: float, decisions: int) -> dict[str, object]:
@@ -150,7 +150,7 @@ def _row(check: str, agent: str, found: Tested, inflation: float, decisions: int
         "statistic": found.statistic,
         "freedom": found.freedom,
         "p_value": found.p_value(inflation),
-        "gain": max(found.statistic / inflation - found.freedom, 0.0) / (2 * decisions),
+        "missed": max(found.statistic / inflation - found.freedom, 0.0) / (2 * decisions),
     }
 
 

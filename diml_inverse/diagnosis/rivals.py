@@ -26,8 +26,8 @@ MODEL, CLONING, SHARES, UNIFORM = "model", "cloning", "constant shares", "unifor
 def likelihood_table(play: PredictedPlay, train: Traces | None, cloning: bool, seed: int) -> pd.DataFrame:
     """A row for the model and each rival, all on the same decisions.
 
-    Columns: predictor; log_likelihood (nats per decision); behind (of the model: the rival's less the model's);
-    standard_error (of `behind`, over episodes; NaN for one); p_value (of the model being right; NaN for the model
+    Columns: predictor; log_likelihood (nats per decision); missed (by the model: the rival's less the model's);
+    standard_error (of `missed`, over episodes; NaN for one); p_value (of the model being right; NaN for the model
     itself and for uniform choice, which is one of the constant shares).
 
     Under the right model the ratio of a rival's likelihood to the model's is 1 in the mean over play that the rival was
@@ -39,7 +39,7 @@ def likelihood_table(play: PredictedPlay, train: Traces | None, cloning: bool, s
     parts = _parts(play.traces, train, seed)
     rivals: dict[str, Callable[[Traces, Traces], FloatArray]] = {SHARES: constant_shares}
     if cloning:
-        rivals = {CLONING: lambda fitted, predicted: _cloned(fitted, predicted, seed), **rivals}
+        rivals[CLONING] = lambda fitted, predicted: _cloned(fitted, predicted, seed)
     rows = [_row(MODEL, model, model, math.nan)]
     for name, rival in rivals.items():
         try:
@@ -47,9 +47,14 @@ def likelihood_table(play: PredictedPlay, train: Traces | None, cloning: bool, s
         except ValueError:  # too little play to fit it
             continue
         scores = _scores(play, probs)
-        rows.append(_row(name, scores, model, _p_value(scores.totals - model.totals, [rows for _, rows in parts])))
+        rows.append(_row(name, scores, model, _p_value(scores.totals - model.totals, [places for _, places in parts])))
     rows.append(_row(UNIFORM, _scores(play, _uniform(play.traces)), model, math.nan))
     return pd.DataFrame(rows)
+
+
+def ahead_of_shares(play: PredictedPlay) -> float:
+    """Nats per decision by which the model predicts better than each agent's shares of choices in this very play."""
+    return _scores(play, play.probs).mean - _scores(play, constant_shares(play.traces, play.traces)).mean
 
 
 def constant_shares(train: Traces, traces: Traces) -> FloatArray:
@@ -105,7 +110,7 @@ def _row(name: str, scores: HeldOut, model: HeldOut, p_value: float) -> dict[str
     return {
         "predictor": name,
         "log_likelihood": scores.mean,
-        "behind": scores.mean - model.mean if name != MODEL else 0.0,
+        "missed": scores.mean - model.mean if name != MODEL else 0.0,
         "standard_error": scores.standard_error_to(model) if name != MODEL and finite else math.nan,
         "p_value": p_value,
     }
