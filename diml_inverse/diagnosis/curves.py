@@ -12,7 +12,7 @@ from diml_inverse.diagnosis.predicted import PredictedPlay
 FloatArray = NDArray[np.float64]
 
 MOST_BINS = 12
-DECISIONS_PER_BIN = 40
+DECISIONS_PER_BIN = 120
 LONGEST_LAG = 15
 
 

@@ -12,7 +12,7 @@ from diml_envs.traces import Traces
 from diml_inverse.diagnosis.checks import check_table
 from diml_inverse.diagnosis.curves import autocorrelations, learning_curves
 from diml_inverse.diagnosis.predicted import PredictedPlay
-from diml_inverse.diagnosis.rivals import ahead_of_shares, likelihood_table
+from diml_inverse.diagnosis.rivals import ahead_of_uniform, likelihood_table
 from diml_inverse.diagnosis.verdict import FITTED, GIVEN, Status, judge, with_adjusted, with_shares
 from diml_inverse.estimator import Predictor
 from diml_inverse.metrics.calibration import reliability
@@ -28,10 +28,10 @@ class Diagnosis:
     Attributes:
         verdict: one sentence.
         status: "describes"; "small departures": found, but each costs at most 10 % of what can be predicted beyond
-            constant shares of choices; "imprecise": found in play it was not fitted to only, or only by a better
+            uniform choice; "imprecise": found in play it was not fitted to only, or only by a better
             rival; "wrong".
         missed: nats per decision that the largest departure found costs; 0 if none was found.
-        missed_share: the same, of what can be predicted beyond constant shares; 0 to 1.
+        missed_share: the same, of what can be predicted beyond uniform choice; 0 to 1.
         checks: see `checks.check_table`; with `play` ("traces", or "train" where that was given), missed_share, and
             adjusted_p_value over all checks and rivals.
         likelihoods: see `rivals.likelihood_table`, likewise.
@@ -85,7 +85,7 @@ def diagnose(
     together with what the others did then, and the others' recent choices. Beside them stand the likelihoods of
     behavioural cloning and of constant shares of choices. A right model is said to depart in at most about 5 % of data
     sets (Holm's adjustment over all p-values). A departure is small if it costs at most 10 % of what can be predicted
-    beyond constant shares, as where a prior held payoffs back a little or the surrogate is near enough.
+    beyond uniform choice, as where a prior held payoffs back a little or the surrogate is near enough.
 
     On play that the model was fitted to, its residuals are smaller than the truth's, so that the checks err towards
     finding nothing; they still find wrong learners, but not too free a form. Other play shows both. Give `train` then:
@@ -106,11 +106,11 @@ def diagnose(
     play = PredictedPlay.of(model, traces)
     inflation = 1.0 if train is None else 1 + play.scored.sum() / _decisions(train)
     likelihoods = likelihood_table(play, train if isinstance(train, Traces) else None, cloning, seed)
-    ahead = -likelihoods["missed"].iloc[1]  # of constant shares, or of uniform choice where there are none
+    ahead = ahead_of_uniform(play)
     tables = [with_shares(check_table(play, inflation), ahead).assign(play=GIVEN)]
     if isinstance(train, Traces):
         fitted = PredictedPlay.of(model, train)
-        tables.append(with_shares(check_table(fitted), ahead_of_shares(fitted)).assign(play=FITTED))
+        tables.append(with_shares(check_table(fitted), ahead_of_uniform(fitted)).assign(play=FITTED))
     checks, likelihoods = with_adjusted(pd.concat(tables, ignore_index=True), with_shares(likelihoods, ahead))
     return Diagnosis(
         *judge(checks, likelihoods),

@@ -52,9 +52,9 @@ def likelihood_table(play: PredictedPlay, train: Traces | None, cloning: bool, s
     return pd.DataFrame(rows)
 
 
-def ahead_of_shares(play: PredictedPlay) -> float:
-    """Nats per decision by which the model predicts better than each agent's shares of choices in this very play."""
-    return _scores(play, play.probs).mean - _scores(play, constant_shares(play.traces, play.traces)).mean
+def ahead_of_uniform(play: PredictedPlay) -> float:
+    """Nats per decision by which the model predicts better than uniform choice."""
+    return _scores(play, play.probs).mean - _scores(play, _uniform(play.traces)).mean
 
 
 def constant_shares(train: Traces, traces: Traces) -> FloatArray:

@@ -12,7 +12,7 @@ from diml_inverse.diagnosis.checks import EVERYONE
 from diml_inverse.diagnosis.rivals import SHARES, UNIFORM
 
 LEVEL = 0.05  # of right models at most this share is said to depart from the play
-SMALL_SHARE = 0.1  # of what can be predicted beyond constant shares: a departure that costs less is small
+SMALL_SHARE = 0.1  # of what can be predicted beyond uniform choice: a departure that costs less is small
 MOST_NAMED = 3
 WARNING = "Do not believe its payoffs."
 GIVEN, FITTED = "traces", "train"  # which play a row is about
@@ -30,7 +30,7 @@ class Verdict(NamedTuple):
 
 
 def with_shares(table: pd.DataFrame, ahead: float) -> pd.DataFrame:
-    """A column `missed_share`: of what can be predicted beyond constant shares, of which the model predicts `ahead`."""
+    """A column `missed_share`: of what can be predicted beyond uniform choice; the model predicts `ahead` of that."""
     missed = table["missed"].clip(lower=0)
     share = (missed / (missed + max(ahead, 0.0))).where(missed > 0, 0.0)
     return table.assign(missed_share=share.where(np.isfinite(missed), 1.0))
@@ -61,8 +61,8 @@ def judge(checks: pd.DataFrame, likelihoods: pd.DataFrame) -> Verdict:
     if np.isneginf(likelihoods["log_likelihood"].iloc[0]):
         text = "The model does NOT describe the agents: it rules out choices that were made. " + WARNING
         return Verdict(text, "wrong", np.inf, 1.0)
-    named = {"check": likelihoods["predictor"], "agent": "", "play": GIVEN}
-    rows = pd.concat([checks, likelihoods.assign(**named)], ignore_index=True)
+    rivals = likelihoods.rename(columns={"predictor": "check"}).assign(agent="", play=GIVEN)
+    rows = pd.concat([checks, rivals], ignore_index=True)
     found = rows[rows["adjusted_p_value"] < LEVEL].sort_values("missed", ascending=False)
     large = found[found["missed_share"] > SMALL_SHARE]
     status = _status(found, large, rows)
@@ -85,16 +85,14 @@ def _status(found: pd.DataFrame, large: pd.DataFrame, rows: pd.DataFrame) -> Sta
 
 def _describes(rows: pd.DataFrame, likelihoods: pd.DataFrame) -> str:
     smallest = np.nanmin([*rows["adjusted_p_value"], 1.0])
-    number = rows["p_value"].notna().sum()
-    text = f"The model describes the agents: none of {number} checks finds a departure"
+    text = f"The model describes the agents: none of {rows['p_value'].notna().sum()} checks finds a departure"
     text += f" (smallest adjusted p {smallest:.2g})"
-    by_name = likelihoods.set_index("predictor")
-    beside = SHARES if SHARES in by_name.index else UNIFORM
-    behind, error = by_name.loc[beside, ["missed", "standard_error"]]
-    what = "uniform choice" if beside == UNIFORM else beside
-    if -behind < 2 * error or behind >= 0:
-        return f"{text}; but it predicts no better than {what}, so these choices say little about payoffs."
-    return f"{text}, and it predicts {-behind:.2g} nats a choice better than {what}."
+    behind, error = likelihoods.loc[likelihoods["predictor"] == UNIFORM, ["missed", "standard_error"]].to_numpy(float)[
+        0
+    ]
+    if behind >= 0 or -behind < 2 * error:
+        return f"{text}; but it predicts no better than uniform choice, so these choices say little about payoffs."
+    return f"{text}, and it predicts {-behind:.2g} nats a choice better than uniform choice."
 
 
 def _small(found: pd.DataFrame, large: pd.DataFrame, worst: pd.Series) -> str:
@@ -119,7 +117,7 @@ _SENTENCES = {"small departures": _small, "imprecise": _imprecise, "wrong": _wro
 
 
 def _cost(worst: pd.Series) -> str:
-    share = f"{worst['missed_share']:.0%} of what can be predicted beyond constant shares"
+    share = f"{worst['missed_share']:.0%} of what can be predicted beyond uniform choice"
     return f"{worst['missed']:.2g} nats a choice, {share}"
 
 
