@@ -1,6 +1,7 @@
 """Inverse mechanism learning: recover payoffs from the recorded choices of agents that learn while they play."""
 
 from diml_inverse import baselines, identification, metrics, structure
+from diml_inverse.diagnosis import Diagnosis, diagnose
 from diml_inverse.diml import DIML
 from diml_inverse.dynamics import AttractionDynamics, Dynamics, LogitDynamics, check_dynamics
 from diml_inverse.dynamics_comparison import DynamicsComparison
@@ -15,6 +16,7 @@ from diml_inverse.structure import FamilyComparison, InteractionEvidence
 __all__ = [
     "DIML",
     "AttractionDynamics",
+    "Diagnosis",
     "Dynamics",
     "DynamicsComparison",
     "Estimate",
@@ -28,6 +30,7 @@ __all__ = [
     "baselines",
     "check_dynamics",
     "check_estimator",
+    "diagnose",
     "identification",
     "log_likelihood",
     "metrics",

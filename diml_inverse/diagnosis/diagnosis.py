@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from diml_envs.atomic import atomic_write
 from diml_envs.traces import Traces
 from diml_inverse.diagnosis.checks import check_table
 from diml_inverse.diagnosis.curves import autocorrelations, learning_curves
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+VERDICT = "verdict.txt"
+
+
 @dataclass(frozen=True)
 class Diagnosis:
     """What `diagnose` returns; `print` of it is the verdict.
@@ -32,6 +36,7 @@ class Diagnosis:
             rival; "wrong".
         missed: nats per decision that the largest departure found costs; 0 if none was found.
         missed_share: the same, of what can be predicted beyond uniform choice; 0 to 1.
+        decisions: how many of `traces` were scored.
         checks: see `checks.check_table`; with `play` ("traces", or "train" where that was given), missed_share, and
             adjusted_p_value over all checks and rivals.
         likelihoods: see `rivals.likelihood_table`, likewise.
@@ -44,6 +49,7 @@ class Diagnosis:
     status: Status
     missed: float
     missed_share: float
+    decisions: int
     checks: pd.DataFrame
     likelihoods: pd.DataFrame
     learning_curves: pd.DataFrame
@@ -68,10 +74,13 @@ class Diagnosis:
         """Write verdict.txt, a CSV for each table and diagnosis.png into a folder, made if need be."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "verdict.txt").write_text(self.verdict + "\n")
+        with atomic_write(folder / VERDICT) as temporary:
+            temporary.write_text(self.verdict + "\n")
         for name in ("checks", "likelihoods", "learning_curves", "calibration", "autocorrelations"):
-            getattr(self, name).to_csv(folder / f"{name}.csv", index=False)
-        self.plot().savefig(folder / "diagnosis.png", dpi=150)
+            with atomic_write(folder / f"{name}.csv") as temporary:
+                getattr(self, name).to_csv(temporary, index=False)
+        with atomic_write(folder / "diagnosis.png") as temporary:
+            self.plot().savefig(temporary, dpi=150)
 
 
 def diagnose(
@@ -114,6 +123,7 @@ def diagnose(
     checks, likelihoods = with_adjusted(pd.concat(tables, ignore_index=True), with_shares(likelihoods, ahead))
     return Diagnosis(
         *judge(checks, likelihoods),
+        int(play.scored.sum()),
         checks,
         likelihoods,
         learning_curves(play),

@@ -40,8 +40,9 @@ class PredictedPlay:
         Raises:
             ValueError: model and traces do not fit together, or no decision can be scored.
         """
-        fitted = isinstance(model, Estimate)
-        counted = observe(model.mechanism, model.dynamics, traces).scored.cpu().numpy() if fitted else None
+        counted = None
+        if isinstance(model, Estimate):
+            counted = observe(model.mechanism, model.dynamics, traces).scored.cpu().numpy()
         scored = checked_scored(counted, traces)
         return cls.from_probs(model.choice_probs(traces), traces, scored)
 

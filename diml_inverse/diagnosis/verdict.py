@@ -68,7 +68,7 @@ def judge(checks: pd.DataFrame, likelihoods: pd.DataFrame) -> Verdict:
     status = _status(found, large, rows)
     if status == "describes":
         return Verdict(_describes(rows, likelihoods), status, 0.0, 0.0)
-    worst = found.loc[found["missed_share"].idxmax()]
+    worst = found.sort_values("missed_share").iloc[-1]
     return Verdict(_SENTENCES[status](found, large, worst), status, worst["missed"], worst["missed_share"])
 
 
