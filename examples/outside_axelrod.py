@@ -1,4 +1,4 @@
-"""Axelrod's strategies in the prisoner's dilemma: they follow rules and learn no payoffs, and the fit is found wrong."""
+"""Axelrod's strategies in the prisoner's dilemma: they follow rules, learn no payoffs, and `diagnose` says so."""
 
 import axelrod as axl
 import numpy as np

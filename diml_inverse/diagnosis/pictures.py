@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,7 +43,7 @@ def picture(diagnosis: Diagnosis) -> Figure:
     return figure
 
 
-def _curves(figure: SubFigure, panels: Sequence[Axes], curves: pd.DataFrame, shown: list[str], number: int) -> None:
+def _curves(figure: SubFigure, panels: Iterable[Axes], curves: pd.DataFrame, shown: list[str], number: int) -> None:
     for axes, agent in zip(panels, shown, strict=False):
         _curve(axes, curves[curves["agent"] == agent], agent)
     for axes in panels[len(shown) :]:
