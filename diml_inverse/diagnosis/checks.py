@@ -14,13 +14,15 @@ from diml_inverse.diagnosis.predicted import PredictedPlay
 
 FloatArray = NDArray[np.float64]
 
+NOT_TESTED = Tested(0.0, 0)
 EVERYONE = "all agents"
 TIME_BINS = 4
 PROBABILITY_BINS = 5
 LAGS = 5
 MEMORY = 0.75  # weight of a round in what is recent, over that of the round after it
 FEWEST_CHOICES = 40  # expected of an action, for it to be looked at by itself
-DECISIONS_PER_MOMENT = 20  # at least, for sums to be near normal
+DECISIONS_PER_MOMENT = 5  # at least, for sums to be anything like normal
+DECISIONS_PER_PRODUCT = 20  # of own and others' actions, some of which hardly occur
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,14 @@ class AgentPlay:
             _groups(probs.sum((0, 1)))[: probs.shape[-1]],
         )
 
-    def affords(self, moments: int) -> bool:
-        """Decisions enough to test so many moments at once."""
-        return moments * DECISIONS_PER_MOMENT <= int(self.scored.sum())
+    def affords(self, products: int) -> bool:
+        """Decisions enough to tell so many products of own and others' actions apart."""
+        return products * DECISIONS_PER_PRODUCT <= int(self.scored.sum())
 
     def test(self, weights: FloatArray) -> Tested:
-        """Test weights [E, T, K, A]."""
+        """Test weights [E, T, K, A]; nothing where decisions are too few."""
+        if weights.shape[2] * DECISIONS_PER_MOMENT > int(self.scored.sum()):
+            return NOT_TESTED
         return moment_test(weights[self.scored], self.residuals[self.scored], self.probs[self.scored])
 
     def crossed(self, features: FloatArray) -> FloatArray:
@@ -157,7 +161,7 @@ def _row(check: str, agent: str, found: Tested, inflation: float, decisions: int
 def before(values: FloatArray, lag: int) -> FloatArray:
     """Values [E, T, ...] of `lag` rounds before; zero before the start."""
     moved = np.zeros_like(values)
-    moved[:, lag:] = values[:, : values.shape[1] - lag]
+    moved[:, lag:] = values[:, : max(values.shape[1] - lag, 0)]
     return moved
 
 

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 
 FloatArray = NDArray[np.float64]
 
-SMALLEST_SHARE = 1e-8  # of the largest variance: below it a direction does not vary
+SMALLEST_SHARE = 1e-8  # of a sum's mean square: with less variance a direction does not vary
 
 
 class Tested(NamedTuple):
@@ -40,10 +40,12 @@ def moment_test(weights: FloatArray, residuals: FloatArray, probs: FloatArray) -
         weights: [n, K, A].
         residuals, probs: [n, A].
     """
+    scale = np.sqrt(np.einsum("nka,na->k", weights**2, probs))
+    weights = weights / np.where(scale > 0, scale, 1.0)[:, None]
     total = np.einsum("nka,na->k", weights, residuals)
     centred = weights - np.einsum("nka,na->nk", weights, probs)[..., None]
     spread = (centred * np.sqrt(probs)[:, None, :]).transpose(1, 0, 2).reshape(weights.shape[1], -1)
     values, vectors = np.linalg.eigh(spread @ spread.T)
-    kept = values > SMALLEST_SHARE * max(values.max(initial=0.0), 1e-300)
+    kept = values > SMALLEST_SHARE
     along = vectors[:, kept].T @ total
     return Tested(float((along**2 / values[kept]).sum()), int(kept.sum()))

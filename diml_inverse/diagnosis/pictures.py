@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from numpy.typing import NDArray
 
 from diml_inverse.diagnosis.rivals import MODEL
 from diml_inverse.metrics.calibration import BLUE, GREY, draw_reliability
@@ -43,7 +43,9 @@ def picture(diagnosis: Diagnosis) -> Figure:
     return figure
 
 
-def _curves(figure: SubFigure, panels: Iterable[Axes], curves: pd.DataFrame, shown: list[str], number: int) -> None:
+def _curves(
+    figure: SubFigure, panels: NDArray[np.object_], curves: pd.DataFrame, shown: list[str], number: int
+) -> None:
     for axes, agent in zip(panels, shown, strict=False):
         _curve(axes, curves[curves["agent"] == agent], agent)
     for axes in panels[len(shown) :]:
@@ -79,12 +81,14 @@ def _autocorrelations(axes: Axes, table: pd.DataFrame, shown: list[str]) -> None
         part = table[table["agent"] == agent]
         aside = 0.5 * (place - (len(shown) - 1) / 2) / len(shown)
         axes.plot(part["lag"] + aside, part["correlation"], "o", color=COLOURS[place], markersize=3.5, label=agent)
-    band = 2 * table.groupby("lag")["standard_error"].max()
-    axes.fill_between(band.index, -band, band, color="0.9", linewidth=0, label="± 2 standard errors, right model")
     axes.axhline(0, color=GREY, linewidth=1)
     axes.set(xlabel="lag (rounds)", ylabel="correlation", title="Autocorrelation of residuals")
-    widest = 1.6 * max(table["correlation"].abs().max(), band.max()) if len(table) else np.nan
-    if np.isfinite(widest) and widest > 0:
+    if table.empty:  # of two rounds
+        return
+    band = 2 * table.groupby("lag")["standard_error"].max()
+    axes.fill_between(band.index, -band, band, color="0.9", linewidth=0, label="± 2 standard errors, right model")
+    widest = 1.6 * max(table["correlation"].abs().max(), band.max())
+    if widest > 0:
         axes.set_ylim(-widest, widest)
     axes.legend(frameon=False, fontsize="small", ncols=2, loc="upper center")
 

@@ -50,13 +50,13 @@ def slow_test(weights, residuals, probs):
 @pytest.fixture
 def play():
     """12 episodes of unequal lengths, three agents with 3, 3 and 2 actions, some choices not observed."""
-    lengths = RNG.integers(15, 31, 12)
+    lengths = np.linspace(15, 30, 12).astype(int)
     exists = np.arange(3) < np.array([3, 3, 2])[:, None]
     probs = RNG.dirichlet(np.ones(3), (12, 30, 3)) * exists
     probs /= probs.sum(-1, keepdims=True)
     actions = drawn(probs, RNG)
     actions[RNG.random(actions.shape) < 0.05] = -1
-    return predicted(probs, Traces(actions, lengths, action_labels=[range(3), range(3), "ab"]))
+    return predicted(probs, Traces(actions, lengths, action_labels=[range(3), range(3), list("ab")]))
 
 
 def of_agent(play, agent):
