@@ -34,7 +34,7 @@ class AgentPlay:
         scored: bool [E, T].
         chosen: [E, T, A], 1 for the action of every observed choice.
         others: [E, T, A], share of the others who chose each action; zeros for a single agent.
-        groups: [A, G], each frequent action by itself, then the rare ones together.
+        groups: [A, G], each frequent action by itself, rare ones together.
     """
 
     probs: FloatArray
@@ -55,7 +55,7 @@ class AgentPlay:
             play.scored[:, :, agent],
             chosen[:, :, agent],
             others,
-            _groups(probs.sum((0, 1)))[: probs.shape[-1]],
+            _groups(probs.sum((0, 1))),
         )
 
     def affords(self, products: int) -> bool:
@@ -174,7 +174,19 @@ def recent(values: FloatArray) -> FloatArray:
 
 
 def _groups(expected: FloatArray) -> FloatArray:
-    """[A, G]: actions expected often enough stand alone, the others make one group."""
-    alone = expected >= FEWEST_CHOICES
-    places = np.where(alone, np.cumsum(alone) - 1, alone.sum())
-    return np.eye(int(places.max()) + 1)[places]
+    """[A, G]: actions expected often enough stand alone, rarer ones together; each group is expected often enough."""
+    groups: list[list[int]] = []
+    total = np.inf
+    for action in np.argsort(-expected):
+        if total >= FEWEST_CHOICES:
+            groups.append([])
+            total = 0.0
+        groups[-1].append(int(action))
+        total += expected[action]
+    if total < FEWEST_CHOICES and len(groups) > 1:
+        rest = groups.pop()
+        groups[-1] += rest
+    places = np.zeros((len(expected), len(groups)))
+    for group, actions in enumerate(groups):
+        places[actions, group] = 1
+    return places

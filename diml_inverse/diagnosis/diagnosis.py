@@ -32,7 +32,8 @@ class Diagnosis:
     Attributes:
         verdict: one sentence.
         status: "describes"; "small departures": found, but each costs at most 10 % of what can be predicted beyond
-            uniform choice; "imprecise": found in play it was not fitted to only, or only by a better
+            uniform choice; "uninformative": nothing found, nor does the model predict better than uniform choice;
+            "imprecise": found in play it was not fitted to only, or only by a better
             rival; "wrong".
         missed: nats per decision that the largest departure found costs; 0 if none was found.
         missed_share: the same, of what can be predicted beyond uniform choice; 0 to 1.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ class PredictedPlay:
         taken = (traces.actions[..., None] == np.arange(probs.shape[-1])) & scored[..., None]
         return cls(traces, probs, scored, taken.astype(np.float64))
 
-    @property
+    @cached_property
     def residuals(self) -> FloatArray:
         """Choice less probability (a generalised residual: Cox & Snell 1968), [E, T, N, A]; 0 where not scored.
 

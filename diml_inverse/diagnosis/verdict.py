@@ -17,7 +17,7 @@ MOST_NAMED = 3
 WARNING = "Do not believe its payoffs."
 GIVEN, FITTED = "traces", "train"  # which play a row is about
 
-Status = Literal["describes", "small departures", "imprecise", "wrong"]
+Status = Literal["describes", "small departures", "uninformative", "imprecise", "wrong"]
 
 
 class Verdict(NamedTuple):
@@ -67,7 +67,7 @@ def judge(checks: pd.DataFrame, likelihoods: pd.DataFrame) -> Verdict:
     large = found[found["missed_share"] > SMALL_SHARE]
     status = _status(found, large, rows)
     if status == "describes":
-        return Verdict(_describes(rows, likelihoods), status, 0.0, 0.0)
+        return _nothing_found(rows, likelihoods)
     worst = found.sort_values("missed_share").iloc[-1]
     return Verdict(_SENTENCES[status](found, large, worst), status, worst["missed"], worst["missed_share"])
 
@@ -83,16 +83,17 @@ def _status(found: pd.DataFrame, large: pd.DataFrame, rows: pd.DataFrame) -> Sta
     return "imprecise" if telling.empty else "wrong"
 
 
-def _describes(rows: pd.DataFrame, likelihoods: pd.DataFrame) -> str:
-    smallest = np.nanmin([*rows["adjusted_p_value"], 1.0])
-    text = f"The model describes the agents: none of {rows['p_value'].notna().sum()} checks finds a departure"
-    text += f" (smallest adjusted p {smallest:.2g})"
+def _nothing_found(rows: pd.DataFrame, likelihoods: pd.DataFrame) -> Verdict:
+    number, smallest = rows["p_value"].notna().sum(), np.nanmin([*rows["adjusted_p_value"], 1.0])
+    found = f"none of {number} checks finds a departure (smallest adjusted p {smallest:.2g})"
     behind, error = likelihoods.loc[likelihoods["predictor"] == UNIFORM, ["missed", "standard_error"]].to_numpy(float)[
         0
     ]
     if behind >= 0 or -behind < 2 * error:
-        return f"{text}; but it predicts no better than uniform choice, so these choices say little about payoffs."
-    return f"{text}, and it predicts {-behind:.2g} nats a choice better than uniform choice."
+        text = f"The play says LITTLE about payoffs: {found}, but the model predicts no better than uniform choice."
+        return Verdict(text, "uninformative", 0.0, 0.0)
+    text = f"The model describes the agents: {found}, and it predicts {-behind:.2g} nats a choice better than uniform"
+    return Verdict(f"{text} choice.", "describes", 0.0, 0.0)
 
 
 def _small(found: pd.DataFrame, large: pd.DataFrame, worst: pd.Series) -> str:

@@ -13,6 +13,7 @@ from diml_inverse.diagnosis.checks import (
     autocorrelation,
     before,
     check_table,
+    learning_curve,
     others_choices,
     own_choices,
     recent,
@@ -142,12 +143,13 @@ def test_everyone_is_the_sum_of_the_agents(play):
 
 
 def test_rare_actions_are_taken_together_and_few_decisions_test_less():
-    probs = np.broadcast_to([0.49, 0.49, 0.01, 0.01], (20, 11, 2, 4))
-    play = predicted(probs, Traces(drawn(probs, RNG), action_labels=[range(4)] * 2))
-    who = AgentPlay.of(play, np.eye(4)[play.traces.actions], 0)
-    np.testing.assert_array_equal(who.groups, [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]])
-    assert own_choices(who).freedom == 2  # 200 decisions are too few for 4 x 5 products
+    probs = np.broadcast_to([0.1, 0.53, 0.14, 0.22, 0.01], (20, 11, 2, 5))
+    play = predicted(probs, Traces(drawn(probs, RNG), action_labels=[range(5)] * 2))
+    who = AgentPlay.of(play, np.eye(5)[play.traces.actions], 0)
+    assert who.groups.T.tolist() == [[0, 1, 0, 0, 0], [0, 0, 0, 1, 0], [1, 0, 1, 0, 1]]  # 106, 44, 28 + 20 + 2
+    assert own_choices(who).freedom == 2  # 200 decisions are too few for 5 x 5 products
     assert others_choices(who).freedom == 1
+    assert learning_curve(who).freedom == 4 * 2
 
 
 def test_an_agent_alone_has_no_others(play):
