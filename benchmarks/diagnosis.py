@@ -3,9 +3,10 @@
     OMP_NUM_THREADS=1 python benchmarks/diagnosis.py [known|fitted|congestion|table [data sets [first seed]]]
 
 known: play simulated from the surrogate learners, judged by the true mechanism and learners. fitted: the same, judged
-after maximum likelihood on 60 % of the episodes, on all the play and in sample. congestion, table: learners of every kind, under the paper's
-surrogate and under the member of the family that is nearest to them. Every data set has new draws of play; in the last
-two a new mechanism too. A share measured over n data sets has a standard error of sqrt(share (1 - share) / n).
+after maximum likelihood on 60 % of the episodes, on all the play and in sample. congestion, table: learners of every
+kind, under the paper's surrogate and under the member of the family that is nearest to them. Every data set has new
+draws of play; in the last two a new mechanism too. A share measured over n data sets has a standard error of
+sqrt(share (1 - share) / n).
 """
 
 from __future__ import annotations
