@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from diml_inverse.diagnosis.checks import EVERYONE
-from diml_inverse.diagnosis.rivals import SHARES, UNIFORM
+from diml_inverse.diagnosis.rivals import SHARES
 
 LEVEL = 0.05  # of right models at most this share is said to depart from the play
 SMALL_SHARE = 0.1  # of what can be predicted beyond uniform choice: a departure that costs less is small
@@ -61,8 +61,8 @@ def judge(checks: pd.DataFrame, likelihoods: pd.DataFrame) -> Verdict:
     if np.isneginf(likelihoods["log_likelihood"].iloc[0]):
         text = "The model does NOT describe the agents: it rules out choices that were made. " + WARNING
         return Verdict(text, "wrong", np.inf, 1.0)
-    rivals = likelihoods.rename(columns={"predictor": "check"}).assign(agent="", play=GIVEN)
-    rows = pd.concat([checks, rivals], ignore_index=True)
+    rivals = likelihoods.rename(columns={"predictor": "check"}).assign(agent="", play=GIVEN, rival=True)
+    rows = pd.concat([checks.assign(rival=False), rivals], ignore_index=True)
     found = rows[rows["adjusted_p_value"] < LEVEL].sort_values("missed", ascending=False)
     large = found[found["missed_share"] > SMALL_SHARE]
     status = _status(found, large, rows)
@@ -79,16 +79,15 @@ def _status(found: pd.DataFrame, large: pd.DataFrame, rows: pd.DataFrame) -> Sta
         return "small departures"
     # A right form fitted to too little play fails on other play only; of a rival alone one cannot tell.
     fitted_shown = (rows["play"] == FITTED).any()
-    telling = large[large["play"] == FITTED] if fitted_shown else large[large["agent"] != ""]
+    telling = large[large["play"] == FITTED] if fitted_shown else large[~large["rival"]]
     return "imprecise" if telling.empty else "wrong"
 
 
 def _nothing_found(rows: pd.DataFrame, likelihoods: pd.DataFrame) -> Verdict:
     number, smallest = rows["p_value"].notna().sum(), np.nanmin([*rows["adjusted_p_value"], 1.0])
     found = f"none of {number} checks finds a departure (smallest adjusted p {smallest:.2g})"
-    behind, error = likelihoods.loc[likelihoods["predictor"] == UNIFORM, ["missed", "standard_error"]].to_numpy(float)[
-        0
-    ]
+    uniform = likelihoods.iloc[-1]
+    behind, error = float(uniform["missed"]), float(uniform["standard_error"])
     if behind >= 0 or -behind < 2 * error:
         text = f"The play says LITTLE about payoffs: {found}, but the model predicts no better than uniform choice."
         return Verdict(text, "uninformative", 0.0, 0.0)
@@ -101,7 +100,7 @@ def _small(found: pd.DataFrame, large: pd.DataFrame, worst: pd.Series) -> str:
 
 
 def _imprecise(found: pd.DataFrame, large: pd.DataFrame, worst: pd.Series) -> str:
-    unfitted = (large["agent"] != "").any()  # checks of residuals, which pass on the play it was fitted to
+    unfitted = (~large["rival"]).any()  # checks of residuals, which pass on the play it was fitted to
     where = " in the play it was fitted to" if unfitted else ""
     why = "" if unfitted else ", or choices that answer to something else"
     return (
@@ -129,7 +128,7 @@ def _named(found: pd.DataFrame) -> str:
         p_value = rows["adjusted_p_value"].min()
         p_text = f"p {p_value:.1g}" if p_value >= 1e-6 else "p < 1e-6"
         whose = list(dict.fromkeys(rows["agent"]))
-        if whose == [""]:
+        if rows["rival"].all():
             verb = "predict" if check == SHARES else "predicts"
             parts.append(f"{check} {verb} {rows['missed'].max():.2g} nats a choice better ({p_text})")
             continue
