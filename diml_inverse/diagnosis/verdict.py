@@ -89,7 +89,7 @@ def _nothing_found(rows: pd.DataFrame, likelihoods: pd.DataFrame) -> Verdict:
     uniform = likelihoods.iloc[-1]
     behind, error = float(uniform["missed"]), float(uniform["standard_error"])
     if behind >= 0 or -behind < 2 * error:
-        text = f"The play says LITTLE about payoffs: {found}, but the model predicts no better than uniform choice."
+        text = f"The fit says LITTLE about payoffs: {found}, but it predicts no better than uniform choice."
         return Verdict(text, "uninformative", 0.0, 0.0)
     text = f"The model describes the agents: {found}, and it predicts {-behind:.2g} nats a choice better than uniform"
     return Verdict(f"{text} choice.", "describes", 0.0, 0.0)

@@ -220,7 +220,7 @@ def test_one_agent_and_a_single_choice():
     shortest = Traces([[[0], [1]]])
     found = diagnose(Constant([0.5, 0.5]), shortest)
     assert not found.describes
-    assert found.verdict.startswith("The play says LITTLE about payoffs")
+    assert found.verdict.startswith("The fit says LITTLE about payoffs")
     assert found.plot().axes
 
 
