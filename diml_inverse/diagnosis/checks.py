@@ -13,6 +13,7 @@ from diml_inverse.diagnosis.moments import Tested, moment_test
 from diml_inverse.diagnosis.predicted import PredictedPlay
 
 FloatArray = NDArray[np.float64]
+Past = Callable[[FloatArray], FloatArray]  # values [E, T, ...] -> what is remembered of them before each round
 
 NOT_TESTED = Tested(0.0, 0)
 EVERYONE = "all agents"
@@ -94,32 +95,23 @@ def autocorrelation(agent: AgentPlay) -> Tested:
     return agent.test(np.stack([before(agent.residuals, lag) for lag in range(1, LAGS + 1)], 2))
 
 
-def own_choices(agent: AgentPlay) -> Tested:
-    """What the agent did lately and what the others did then: whether it repeats what paid, more than predicted."""
+def own_choices(agent: AgentPlay, past: Past) -> Tested:
+    """What the agent did and what the others did then: whether it repeats what paid, more than predicted."""
     num_actions = agent.probs.shape[-1]
     if agent.affords(num_actions**2):
-        together = recent(agent.chosen[..., None] * agent.others[..., None, :])  # [E, T, own, others']
-        together = np.concatenate([together, recent(agent.chosen)[..., None]], -1)
+        together = past(agent.chosen[..., None] * agent.others[..., None, :])  # [E, T, own, others']
+        together = np.concatenate([together, past(agent.chosen)[..., None]], -1)
         weights = together[..., None, :] * np.eye(num_actions)[:, :, None]  # [E, T, own, A, others']
         return agent.test(weights.swapaxes(-1, -2).reshape(*agent.scored.shape, -1, num_actions))
-    return agent.test(np.stack([recent(agent.chosen), recent(agent.chosen * agent.others)], 2))
+    return agent.test(np.stack([past(agent.chosen), past(agent.chosen * agent.others)], 2))
 
 
-def others_choices(agent: AgentPlay) -> Tested:
-    """What the others did lately."""
-    lately = recent(agent.others)
+def others_choices(agent: AgentPlay, past: Past) -> Tested:
+    """What the others did."""
+    features = past(agent.others)
     if agent.affords(agent.groups.size):
-        return agent.test(agent.crossed(lately))
-    return agent.test(lately[:, :, None])
-
-
-CHECKS: dict[str, Callable[[AgentPlay], Tested]] = {
-    "learning curve": learning_curve,
-    "calibration": calibration,
-    "autocorrelation": autocorrelation,
-    "own past choices": own_choices,
-    "others' past choices": others_choices,
-}
+        return agent.test(agent.crossed(features))
+    return agent.test(features[:, :, None])
 
 
 def check_table(play: PredictedPlay, inflation: float = 1.0) -> pd.DataFrame:
@@ -171,6 +163,30 @@ def recent(values: FloatArray) -> FloatArray:
     for round_ in range(1, values.shape[1]):
         total[:, round_] = MEMORY * total[:, round_ - 1] + values[:, round_ - 1]
     return total
+
+
+def so_far(values: FloatArray) -> FloatArray:
+    """Sum of earlier values [E, T, ...]."""
+    return before(values.cumsum(1), 1)
+
+
+def on_average(values: FloatArray) -> FloatArray:
+    """Mean of earlier values [E, T, ...]; zero before the start."""
+    rounds = np.arange(values.shape[1]).clip(min=1)
+    return so_far(values) / rounds.reshape(-1, *[1] * (values.ndim - 2))
+
+
+# Learners forget, add up or average. A learner's own choices over all rounds say nearly the same added up and averaged.
+CHECKS: dict[str, Callable[[AgentPlay], Tested]] = {
+    "learning curve": learning_curve,
+    "calibration": calibration,
+    "autocorrelation": autocorrelation,
+    "own recent choices": lambda agent: own_choices(agent, recent),
+    "own choices so far": lambda agent: own_choices(agent, so_far),
+    "others' recent choices": lambda agent: others_choices(agent, recent),
+    "others' choices so far": lambda agent: others_choices(agent, so_far),
+    "others' choices on average": lambda agent: others_choices(agent, on_average),
+}
 
 
 def _groups(expected: FloatArray) -> FloatArray:

@@ -89,13 +89,13 @@ def diagnose(
 ) -> Diagnosis:
     """Check a model against play, so that payoffs are not believed that rest on a wrong idea of how agents learn.
 
-    Under the right model, choice less probability has mean zero given all that happened before. Five checks for each
+    Under the right model, choice less probability has mean zero given all that happened before. Eight checks for each
     agent, and for all together, set these residuals against something known before the choice: the time in the
-    episode, the prediction itself (calibration), the residuals of earlier rounds, the agent's own recent choices
-    together with what the others did then, and the others' recent choices. Beside them stand the likelihoods of
-    behavioural cloning and of constant shares of choices. A right model is said to depart in at most about 5 % of data
-    sets (Holm's adjustment over all p-values). A departure is small if it costs at most 10 % of what can be predicted
-    beyond uniform choice, as where a prior held payoffs back a little or the surrogate is near enough.
+    episode, the prediction itself (calibration), the residuals of earlier rounds, the agent's own choices together
+    with what the others did then, and the others' choices (lately, added up, on average). Beside them stand the
+    likelihoods of behavioural cloning and of constant shares of choices. A right model is said to depart in at most
+    about 5 % of data sets (Holm's adjustment over all p-values). A departure is small if it costs at most 10 % of what
+    can be predicted beyond uniform choice, as where a prior held payoffs back a little or the surrogate is near enough.
 
     On play that the model was fitted to, its residuals are smaller than the truth's, so that the checks err towards
     finding nothing; they still find wrong learners, but not too free a form. Other play shows both. Give `train` then:

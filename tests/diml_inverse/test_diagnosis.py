@@ -57,7 +57,7 @@ def test_a_right_model_describes(play, right):
     assert found.describes
     assert (found.missed, found.missed_share) == (0, 0)
     assert str(found) == found.verdict
-    assert found.verdict.startswith("The model describes the agents: none of 42 checks finds a departure")
+    assert found.verdict.startswith("The model describes the agents: none of 66 checks finds a departure")
     assert found.decisions == 24 * 29 * 3
     assert set(found.checks["play"]) == {"traces", "train"}
     rows = found.likelihoods.set_index("predictor")
@@ -76,9 +76,19 @@ def test_wrong_learners_are_found():
     assert found.status == "wrong"
     assert not found.describes
     assert found.missed_share > 0.1
-    assert "own past choices" in found.verdict
+    assert "own " in found.verdict
     assert found.verdict.endswith("Do not believe its payoffs.")
     assert diagnose(StructuredMLE(CongestionMechanism(3, 3), BANDITS).fit(train), test, train, cloning=False).describes
+
+
+def test_learners_who_forget_nothing_are_told_from_those_who_do():
+    """Hedge, which adds up all payoffs, fitted as logit-Q with its usual learning rate."""
+    hedge = AttractionDynamics(0.0, precision=0.5, cumulation=1.0)
+    train, test = simulate(TRUTH, hedge, 60, 30, seed=1).split(0.6)
+    found = diagnose(StructuredMLE(CongestionMechanism(3, 3), LEARNERS).fit(train), test, train, cloning=False)
+    assert found.status == "wrong"
+    assert "so far" in found.verdict
+    assert diagnose(StructuredMLE(CongestionMechanism(3, 3), hedge).fit(train), test, train, cloning=False).describes
 
 
 def test_players_who_follow_rules_are_not_described():
