@@ -24,6 +24,7 @@ MEMORY = 0.75  # weight of a round in what is recent, over that of the round aft
 FEWEST_CHOICES = 40  # expected of an action, for it to be looked at by itself
 DECISIONS_PER_MOMENT = 5  # at least, for sums to be anything like normal
 DECISIONS_PER_PRODUCT = 20  # of own and others' actions, some of which hardly occur
+MOST_WEIGHTS = 2**25  # numbers held at once; bounds the memory that long play takes
 
 
 @dataclass(frozen=True)
@@ -46,22 +47,18 @@ class AgentPlay:
     groups: FloatArray
 
     @classmethod
-    def of(cls, play: PredictedPlay, chosen: FloatArray, agent: int) -> AgentPlay:
-        """Of one agent. chosen: of all, [E, T, N, A]."""
-        probs = play.probs[:, :, agent]
-        others = (chosen.sum(2) - chosen[:, :, agent]) / max(chosen.shape[2] - 1, 1)
-        return cls(
-            probs,
-            play.residuals[:, :, agent],
-            play.scored[:, :, agent],
-            chosen[:, :, agent],
-            others,
-            _groups(probs.sum((0, 1))),
-        )
+    def of(cls, play: PredictedPlay, counts: FloatArray, agent: int) -> AgentPlay:
+        """Of one agent. counts: how many of all agents chose each action, [E, T, A]."""
+        probs, actions = play.probs[:, :, agent], play.traces.actions[:, :, agent]
+        chosen = np.eye(probs.shape[-1])[actions] * (actions >= 0)[..., None]
+        others = (counts - chosen) / max(play.traces.num_agents - 1, 1)
+        groups = _groups(probs.sum((0, 1)))
+        return cls(probs, play.residuals[:, :, agent], play.scored[:, :, agent], chosen, others, groups)
 
     def affords(self, products: int) -> bool:
-        """Decisions enough to tell so many products of own and others' actions apart."""
-        return products * DECISIONS_PER_PRODUCT <= int(self.scored.sum())
+        """Decisions enough to tell so many products of own and others' actions apart, and room for their weights."""
+        size = products * self.probs.size
+        return products * DECISIONS_PER_PRODUCT <= int(self.scored.sum()) and size <= MOST_WEIGHTS
 
     def test(self, weights: FloatArray) -> Tested:
         """Test weights [E, T, K, A]; nothing where decisions are too few."""
@@ -124,11 +121,12 @@ def check_table(play: PredictedPlay, inflation: float = 1.0) -> pd.DataFrame:
         play: predicted.
         inflation: factor by which errors of estimation may widen the variance of the sums, at most.
     """
-    chosen = np.eye(play.probs.shape[-1])[play.traces.actions] * play.traces.observed[..., None]
+    by_action = [(play.traces.actions == action).sum(2) for action in range(play.probs.shape[-1])]
+    counts = np.stack(by_action, -1).astype(np.float64)
     tested: dict[str, dict[str, Tested]] = {check: {} for check in CHECKS}
     for i, name in enumerate(play.traces.agents):
         if play.scored[:, :, i].any():
-            agent = AgentPlay.of(play, chosen, i)
+            agent = AgentPlay.of(play, counts, i)
             for check, test in CHECKS.items():
                 tested[check][name] = test(agent)
     rows = []

@@ -64,7 +64,7 @@ def play():
 
 def of_agent(play, agent):
     chosen = np.eye(3)[play.traces.actions] * play.traces.observed[..., None]
-    return AgentPlay.of(play, chosen, agent)
+    return AgentPlay.of(play, chosen.sum(2), agent)
 
 
 def test_moments_are_those_of_the_definition():
@@ -149,7 +149,7 @@ def test_everyone_is_the_sum_of_the_agents(play):
 def test_rare_actions_are_taken_together_and_few_decisions_test_less():
     probs = np.broadcast_to([0.1, 0.53, 0.14, 0.22, 0.01], (20, 11, 2, 5))
     play = predicted(probs, Traces(drawn(probs, RNG), action_labels=[range(5)] * 2))
-    who = AgentPlay.of(play, np.eye(5)[play.traces.actions], 0)
+    who = AgentPlay.of(play, np.eye(5)[play.traces.actions].sum(2), 0)
     assert who.groups.T.tolist() == [[0, 1, 0, 0, 0], [0, 0, 0, 1, 0], [1, 0, 1, 0, 1]]  # 106, 44, 28 + 20 + 2
     assert own_choices(who, recent).freedom == 2  # 200 decisions are too few for 5 x 5 products
     assert others_choices(who, recent).freedom == 1
