@@ -31,7 +31,7 @@ class Diagnosis:
 
     Attributes:
         verdict: one sentence.
-        status: "describes"; "small departures": found, but each costs at most 10 % of what can be predicted beyond
+        status: "describes"; "small departures": found, but each costs at most 7 % of what can be predicted beyond
             uniform choice; "uninformative": nothing found, nor does the model predict better than uniform choice;
             "imprecise": found in play it was not fitted to only, or only by a better
             rival; "wrong".
@@ -94,7 +94,7 @@ def diagnose(
     episode, the prediction itself (calibration), the residuals of earlier rounds, the agent's own choices together
     with what the others did then, and the others' choices (lately, added up, on average). Beside them stand the
     likelihoods of behavioural cloning and of constant shares of choices. A right model is said to depart in at most
-    about 5 % of data sets (Holm's adjustment over all p-values). A departure is small if it costs at most 10 % of what
+    about 5 % of data sets (Holm's adjustment over all p-values). A departure is small if it costs at most 7 % of what
     can be predicted beyond uniform choice, as where a prior held payoffs back a little or the surrogate is near enough.
 
     On play that the model was fitted to, its residuals are smaller than the truth's, so that the checks err towards
