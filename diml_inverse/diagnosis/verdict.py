@@ -13,7 +13,7 @@ from diml_inverse.diagnosis.rivals import SHARES
 
 LEVEL = 0.05  # of right models at most this share is said to depart from the play
 # Of what can be predicted beyond uniform choice; a departure that costs less is small. In benchmarks/diagnosis.py fits
-# with the right member of the family miss at most .05, most of those wrong about payoffs by a fifth or more .12 or more.
+# with the right member of the family miss .05 at most, most of those wrong about payoffs by a fifth or more miss .12.
 SMALL_SHARE = 0.07
 MOST_NAMED = 3
 WARNING = "Do not believe its payoffs."
