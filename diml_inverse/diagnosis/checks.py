@@ -24,6 +24,7 @@ MEMORY = 0.75  # weight of a round in what is recent, over that of the round aft
 FEWEST_CHOICES = 40  # expected of an action, for it to be looked at by itself
 DECISIONS_PER_MOMENT = 5  # at least, for sums to be anything like normal
 DECISIONS_PER_PRODUCT = 20  # of own and others' actions, some of which hardly occur
+FEWEST_EPISODES = 8  # for what is remembered of all rounds
 MOST_WEIGHTS = 2**25  # numbers held at once; bounds the memory that long play takes
 
 
@@ -174,16 +175,21 @@ def on_average(values: FloatArray) -> FloatArray:
     return so_far(values) / rounds.reshape(-1, *[1] * (values.ndim - 2))
 
 
+def _of_episodes(check: Callable[[AgentPlay, Past], Tested], agent: AgentPlay, past: Past) -> Tested:
+    """Nothing for few episodes: sums over all rounds wander, so that sums with them are normal over episodes only."""
+    return check(agent, past) if agent.scored.any(1).sum() >= FEWEST_EPISODES else NOT_TESTED
+
+
 # Learners forget, add up or average. A learner's own choices over all rounds say nearly the same added up and averaged.
 CHECKS: dict[str, Callable[[AgentPlay], Tested]] = {
     "learning curve": learning_curve,
     "calibration": calibration,
     "autocorrelation": autocorrelation,
     "own recent choices": lambda agent: own_choices(agent, recent),
-    "own choices so far": lambda agent: own_choices(agent, so_far),
+    "own choices so far": lambda agent: _of_episodes(own_choices, agent, so_far),
     "others' recent choices": lambda agent: others_choices(agent, recent),
-    "others' choices so far": lambda agent: others_choices(agent, so_far),
-    "others' choices on average": lambda agent: others_choices(agent, on_average),
+    "others' choices so far": lambda agent: _of_episodes(others_choices, agent, so_far),
+    "others' choices on average": lambda agent: _of_episodes(others_choices, agent, on_average),
 }
 
 

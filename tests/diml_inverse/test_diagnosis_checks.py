@@ -156,6 +156,15 @@ def test_rare_actions_are_taken_together_and_few_decisions_test_less():
     assert learning_curve(who).freedom == 4 * 2
 
 
+def test_one_long_episode_is_not_set_against_sums_over_all_rounds():
+    """They wander as one path does, and right models were rejected in half of the cases."""
+    probs = np.full((1, 400, 2, 2), 0.5)
+    table = check_table(predicted(probs, Traces(drawn(probs, RNG)))).set_index("check")
+    whole = table.index.str.contains("so far|on average")
+    assert (table.loc[whole, "freedom"] == 0).all()
+    assert (table.loc[~whole, "freedom"] > 0).all()
+
+
 def test_an_agent_alone_has_no_others(play):
     probs = play.probs[:, :, :1]
     alone = predicted(probs, Traces(play.traces.actions[:, :, :1], play.traces.lengths, action_labels=[range(3)]))
