@@ -2,6 +2,7 @@
 
 from diml_inverse import baselines, identification, metrics, structure
 from diml_inverse.cross_validation import CrossValidation, cross_validate
+from diml_inverse.diagnosis import Diagnosis, diagnose
 from diml_inverse.diml import DIML
 from diml_inverse.dynamics import AttractionDynamics, Dynamics, LogitDynamics, check_dynamics
 from diml_inverse.dynamics_comparison import DynamicsComparison
@@ -20,6 +21,7 @@ __all__ = [
     "DIML",
     "AttractionDynamics",
     "CrossValidation",
+    "Diagnosis",
     "Dynamics",
     "DynamicsComparison",
     "Equilibria",
@@ -37,6 +39,7 @@ __all__ = [
     "check_dynamics",
     "check_estimator",
     "cross_validate",
+    "diagnose",
     "equilibria",
     "identification",
     "identify",

@@ -1,4 +1,4 @@
-"""Axelrod's strategies in the prisoner's dilemma: they follow rules and learn no payoffs. Does a fit show it?"""
+"""Axelrod's strategies in the prisoner's dilemma: they follow rules, learn no payoffs, and `diagnose` says so."""
 
 import axelrod as axl
 import numpy as np
@@ -6,8 +6,7 @@ from axelrod.action import Action
 
 import agents
 import diml_envs
-from diml_inverse import LogitDynamics, TabularMLE
-from diml_inverse.baselines import BehaviouralCloning
+from diml_inverse import LogitDynamics, TabularMLE, diagnose
 
 
 class Scripted:
@@ -36,7 +35,7 @@ env = diml_envs.matrix_v0.parallel_env("prisoners_dilemma", max_cycles=50)
 players = {"agent_0": Scripted(axl.TitForTat(), 0), "agent_1": Scripted(axl.WinStayLoseShift(), 1)}
 train, test = agents.rollout(env, players, num_episodes=40, seed=0).traces.split(0.8)
 learners = TabularMLE(LogitDynamics(learning_rate=0.5, exploration=0.06)).fit(train)
-cloning = BehaviouralCloning(memory=1, max_epochs=100).fit(train)
-print(f"log-likelihood of a held-out choice, payoffs and logit learning: {learners.log_likelihood(test):.3f},")
-print(f"cloning of the last round: {cloning.log_likelihood(test):.3f}, choosing uniformly: {-np.log(2):.3f},")
-print(f"knowing all but the slips: {np.log([0.05, 0.95]) @ [0.05, 0.95]:.3f}")
+checked = diagnose(learners, test, train)
+print(checked.likelihoods[["predictor", "log_likelihood"]].to_string(index=False))
+print(f"knowing all but the slips: {np.log([0.05, 0.95]) @ [0.05, 0.95]:.3f} nats a choice")
+print(checked)

@@ -33,8 +33,11 @@ def test_example_runs_and_is_short(script, tmp_path):
     needs = NEEDS.get(script.stem, "numpy")
     if importlib.util.find_spec(needs) is None:
         pytest.skip(f"needs {needs}")
-    assert run(script, tmp_path, *ARGUMENTS.get(script.stem, []))
+    printed = run(script, tmp_path, *ARGUMENTS.get(script.stem, []))
+    assert printed
     assert len(script.read_text().splitlines()) < LONGEST.get(script.stem, 40)
+    if script.stem == "outside_axelrod":
+        assert "The model does NOT describe the agents" in printed
     if script.stem == "congestion_demo":
         assert (tmp_path / "demo" / "recovered_against_true.png").stat().st_size > 10_000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -9,40 +10,85 @@ import numpy as np
 
 from diml_envs.mechanisms.base import MISSING
 from diml_envs.traces import Traces
+from diml_inverse.cli.output import check_new_folder, new_folder, note
 from diml_inverse.cli.plays import Columns, column_options, read_plays
 from diml_inverse.cli.scores import errors, likelihoods
 from diml_inverse.cli.truth import truth_of
+from diml_inverse.diagnosis import Diagnosis, diagnose
+from diml_inverse.diagnosis.diagnosis import VERDICT
+from diml_inverse.diagnosis.rivals import CLONING, SHARES
 from diml_inverse.estimate import Estimate
-from diml_inverse.report.folder import ESTIMATE
+from diml_inverse.report.folder import ESTIMATE, FACTS
 
+DIAGNOSIS = "diagnosis"  # folder, in that of the fit
 UNKNOWN = -2
 
 
 @click.command()
 @click.argument("fit", type=click.Path(path_type=Path))
 @click.argument("plays", type=click.Path(path_type=Path))
+@click.option("--train", type=click.Path(path_type=Path), help="What FIT was fitted to: checked too, and cloned from.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help=f"Folder for what the checks found; default: FIT/{DIAGNOSIS}.",
+)
 @column_options
 def command(
-    fit: Path, plays: Path, episode_column: str, round_column: str, agent_column: str, action_column: str
+    fit: Path,
+    plays: Path,
+    train: Path | None,
+    output: Path | None,
+    episode_column: str,
+    round_column: str,
+    agent_column: str,
+    action_column: str,
 ) -> None:
     """Judge the fit in the folder FIT by the play in PLAYS, which it should not have been fitted to.
 
     Prints metric,value as CSV. Log-likelihoods are in nats per decision: of the fit, of choosing uniformly, and of the
     truth where the file says in which game and by which learners it was simulated; then also the mean squared error
-    of payoff differences, and that error over the one of knowing nothing.
+    of payoff differences, and that error over the one of knowing nothing; then those of constant shares of choices and
+    of behavioural cloning.
+
+    Says in a sentence whether the fit describes the agents: whether choices less their predicted probabilities are
+    unrelated to what was known before, and whether what knows no payoffs predicts no better. Tables and a picture
+    (choices over the rounds, calibration, autocorrelation, likelihoods) go to a folder, which is replaced.
 
     \b
     Example:
       diml rollout diml/congestion_v0 --seed 1 -o more.nc
       diml evaluate fit/ more.nc
     """
-    estimate = Estimate.load(_estimate_file(fit))
+    file, output = _estimate_file(fit), output or fit / DIAGNOSIS
+    check_new_folder(output, True, VERDICT)
+    estimate = Estimate.load(file)
     columns = Columns(episode_column, round_column, agent_column, action_column)
     traces = relabelled(read_plays(plays, columns), estimate)
+    trained_on = relabelled(read_plays(train, columns), estimate) if train else _decisions(fit)
     truth = truth_of(traces)
+    scores = {**likelihoods(estimate, traces, truth), **errors(estimate, traces, truth)}
+    found = diagnose(estimate, traces, trained_on)
+    with new_folder(output) as folder:
+        found.save(folder)
     click.echo("metric,value")
-    for metric, value in {**likelihoods(estimate, traces, truth), **errors(estimate, traces, truth)}.items():
+    for metric, value in {**scores, **_of_rivals(found)}.items():
         click.echo(f"{metric},{value:.8g}")
+    note(found.verdict)
+    note(f"its checks, tables and picture are in {output}")
+
+
+def _of_rivals(found: Diagnosis) -> dict[str, float]:
+    values = found.likelihoods.set_index("predictor")["log_likelihood"]
+    return {f"{name.replace(' ', '_')}_log_likelihood": values[name] for name in (SHARES, CLONING) if name in values}
+
+
+def _decisions(fit: Path) -> int | None:
+    """How many the fit was fitted to, if it says so."""
+    facts = json.loads((fit / FACTS).read_text()) if (fit / FACTS).is_file() else {}
+    number = facts.get("decisions")
+    return number if isinstance(number, int) else None
 
 
 def _estimate_file(fit: Path) -> Path:

@@ -13,6 +13,7 @@ from diml_inverse.cli.candidates import LearnerParameters, default_mechanism, ma
 from diml_inverse.cli.output import note
 from diml_inverse.cli.scores import errors, likelihoods
 from diml_inverse.cli.truth import Truth
+from diml_inverse.diagnosis import diagnose
 from diml_inverse.diml import DIML
 from diml_inverse.dynamics import LogitDynamics
 from diml_inverse.dynamics_comparison import DynamicsComparison, FitsMechanism
@@ -70,6 +71,8 @@ def fit_plays(
     if scale_known:
         scores |= errors(estimate, traces, truth)
     note("on these plays: " + ", ".join(f"{score} {value:.4g}" for score, value in scores.items()))
+    found = diagnose(estimate, traces, cloning=False)
+    note(f"on these plays, to which it was fitted: {found.verdict}")
     facts = {
         **settings,
         "seed": seed,
@@ -77,6 +80,8 @@ def fit_plays(
         "learner_parameters": estimate.dynamics.config() if learners is None else learners.values,
         "learner_parameters_from": "fitted" if learners is None else learners.sources,
         **scores,
+        "decisions": found.decisions,
+        "verdict": found.verdict,
         "estimator": dict(estimate.info),
         "versions": versions(),
     }

@@ -13,6 +13,7 @@ from diml_inverse.metrics.bootstrap import EpisodeSums
 from diml_inverse.metrics.decisions import checked_probs, checked_scored
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FloatArray = NDArray[np.float64]
@@ -97,7 +98,12 @@ def reliability_plot(bins: pd.DataFrame, title: str = "Reliability of predicted 
     from matplotlib.figure import Figure  # only a plot needs it, and it takes long to load
 
     figure = Figure(figsize=(5.4, 5.2), layout="constrained")
-    axes = figure.subplots()
+    draw_reliability(figure.subplots(), bins, title)
+    return figure
+
+
+def draw_reliability(axes: Axes, bins: pd.DataFrame, title: str) -> None:
+    """`reliability_plot` on axes that are there."""
     largest = 1.05 * max(bins["predicted"].max(), bins["taken"].max())
     axes.axline((0, 0), slope=1, color=GREY, linewidth=1, label="perfect")
     axes.errorbar(
@@ -115,8 +121,7 @@ def reliability_plot(bins: pd.DataFrame, title: str = "Reliability of predicted 
     axes.set(xlim=(0, largest), ylim=(0, largest), aspect="equal")
     axes.set(xlabel="predicted probability", ylabel="share taken", title=f"{title}\ncalibration error {error:.2g}")
     axes.grid(color="0.92")
-    axes.legend(frameon=False, loc="upper left")
-    return figure
+    axes.legend(frameon=False, loc="upper left", fontsize="small")
 
 
 def _bins(probs: FloatArray, num_bins: int) -> NDArray[np.int64]:

@@ -1,0 +1,122 @@
+"""How well play is predicted by what knows nothing of payoffs: cloning, constant shares, uniform choice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from diml_envs.traces import Traces
+from diml_inverse.baselines.cloning import BehaviouralCloning
+from diml_inverse.diagnosis.predicted import PredictedPlay
+from diml_inverse.held_out import HeldOut
+
+FloatArray = NDArray[np.float64]
+Part = tuple[Traces, NDArray[np.int64]]  # episodes to fit to, and places of those to predict
+
+NUM_FOLDS = 3
+PRIOR_CHOICES = 0.5  # of each action, beside those counted (Krichevsky & Trofimov 1981)
+MODEL, CLONING, SHARES, UNIFORM = "model", "cloning", "constant shares", "uniform"
+
+
+def likelihood_table(play: PredictedPlay, train: Traces | None, cloning: bool, seed: int) -> pd.DataFrame:
+    """A row for the model and each rival, all on the same decisions.
+
+    Columns: predictor; log_likelihood (nats per decision); missed (by the model: the rival's less the model's);
+    standard_error (of `missed`, over episodes; NaN for one); p_value (of the model being right; NaN for the model
+    itself and for uniform choice, which is one of the constant shares).
+
+    Under the right model the ratio of a rival's likelihood to the model's is 1 in the mean over play that the rival was
+    not fitted to, so that it exceeds c at most 1 time in c (Ville 1939; Wasserman, Ramdas & Balakrishnan 2020): the
+    p-value is one over the ratio. Rivals are fitted to `train`, else to two thirds of the episodes for the other third,
+    and the ratios averaged.
+    """
+    model = _scores(play, play.probs)
+    parts = _parts(play.traces, train, seed)
+    rivals: dict[str, Callable[[Traces, Traces], FloatArray]] = {SHARES: constant_shares}
+    if cloning:
+        rivals[CLONING] = lambda fitted, predicted: _cloned(fitted, predicted, seed)
+    rows = [_row(MODEL, model, model, math.nan)]
+    for name, rival in rivals.items():
+        try:
+            probs = _predictions(play.traces, parts, rival)
+        except ValueError:  # too little play to fit it
+            continue
+        scores = _scores(play, probs)
+        rows.append(_row(name, scores, model, _p_value(scores.totals - model.totals, [places for _, places in parts])))
+    rows.append(_row(UNIFORM, _scores(play, _uniform(play.traces)), model, math.nan))
+    return pd.DataFrame(rows)
+
+
+def ahead_of_uniform(play: PredictedPlay) -> float:
+    """Nats per decision by which the model predicts better than uniform choice."""
+    return _scores(play, play.probs).mean - _scores(play, _uniform(play.traces)).mean
+
+
+def constant_shares(train: Traces, traces: Traces) -> FloatArray:
+    """Each agent's shares of choices in `train`, from round 1 on, for every round of `traces`: [E, T, N, A]."""
+    counts = np.full((train.num_agents, max(train.action_counts)), PRIOR_CHOICES)
+    for agent, number in enumerate(train.action_counts):
+        counts[agent, number:] = 0
+        later = train.actions[:, 1:, agent]
+        counts[agent] += np.bincount(later[later >= 0], minlength=counts.shape[1])
+    shares = counts / counts.sum(1, keepdims=True)
+    return np.broadcast_to(shares, (*traces.actions.shape, counts.shape[1]))
+
+
+def _cloned(train: Traces, traces: Traces, seed: int) -> FloatArray:
+    return BehaviouralCloning(seed=seed).fit(train).choice_probs(traces)
+
+
+def _uniform(traces: Traces) -> FloatArray:
+    counts = np.array(traces.action_counts)[:, None]
+    probs = (np.arange(counts.max()) < counts) / counts
+    return np.broadcast_to(probs, (*traces.actions.shape, probs.shape[1]))
+
+
+def _parts(traces: Traces, train: Traces | None, seed: int) -> list[Part]:
+    """What is fitted to, and which episodes it predicts; nothing for a single episode that has none beside it."""
+    every = np.arange(len(traces))
+    if train is not None:
+        return [(train, every)]
+    if len(traces) < 2:
+        return []
+    folds = np.array_split(np.random.default_rng(seed).permutation(len(traces)), min(NUM_FOLDS, len(traces)))
+    return [(traces[np.setdiff1d(every, fold)], np.sort(fold)) for fold in folds]
+
+
+def _predictions(traces: Traces, parts: list[Part], rival: Callable[[Traces, Traces], FloatArray]) -> FloatArray:
+    if not parts:
+        raise ValueError("a rival needs a second episode")
+    probs = np.zeros((*traces.actions.shape, max(traces.action_counts)))
+    for train, places in parts:
+        predicted = traces[places]
+        probs[places, : predicted.num_rounds] = rival(train, predicted)
+    return probs
+
+
+def _scores(play: PredictedPlay, probs: FloatArray) -> HeldOut:
+    with np.errstate(divide="ignore"):
+        logs = np.log((probs * play.taken).sum(-1), where=play.scored, out=np.zeros(play.scored.shape))
+    return HeldOut(logs.sum((1, 2)), play.scored.sum((1, 2)))
+
+
+def _row(name: str, scores: HeldOut, model: HeldOut, p_value: float) -> dict[str, object]:
+    finite = bool(np.isfinite(model.totals).all())
+    return {
+        "predictor": name,
+        "log_likelihood": scores.mean,
+        "missed": scores.mean - model.mean if name != MODEL else 0.0,
+        "standard_error": scores.standard_error_to(model) if name != MODEL and finite else math.nan,
+        "p_value": p_value,
+    }
+
+
+def _p_value(log_ratios: FloatArray, parts: list[NDArray[np.int64]]) -> float:
+    """One over the mean of the parts' likelihood ratios, at most 1. log_ratios: of episodes, nats."""
+    ratios = [log_ratios[part].sum() for part in parts]
+    return float(np.exp(min(0.0, np.log(len(ratios)) - logsumexp(ratios))))
