@@ -47,3 +47,13 @@ def test_own_csv_takes_a_file(tmp_path):
     rows += [f"{e},{t},{who},{('up', 'down')[(e + t) % 2]}" for e in range(4) for t in range(6) for who in "ab"]
     (tmp_path / "mine.csv").write_text("\n".join(rows))
     assert "a=up" in run(ROOT / "examples" / "own_csv.py", tmp_path, "mine.csv")
+
+
+def test_the_custom_estimator_runs_in_a_suite(tmp_path):
+    (tmp_path / "mine.toml").write_text('tasks = ["matrix-5x5-v0"]\nestimators = ["equilibrium", "LeastSquares"]\n')
+    script = tmp_path / "bench.py"
+    script.write_text("from diml_inverse.cli import main\n\nif __name__ == '__main__':\n    main()\n")
+    plugin = f"{ROOT / 'examples' / 'custom_estimator.py'}:LeastSquares"
+    table = run(script, tmp_path, "bench", "mine.toml", "--plugin", plugin, "--quick", "-o", "results")
+    errors = {row.split(",")[1]: float(row.split(",")[3]) for row in table.splitlines()[1:]}
+    assert 0 < errors["LeastSquares"] < errors["equilibrium"]

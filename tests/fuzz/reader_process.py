@@ -16,6 +16,7 @@ from typing import Any
 
 from diml_envs import Traces
 from diml_inverse import Estimate
+from diml_inverse.benchmark import answers, suites
 
 MOST_MEMORY = 4 * 2**30  # bytes of addresses; torch alone takes one and a half
 CODE = ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect")
@@ -40,8 +41,34 @@ def read_estimate(path: Path) -> Estimate:
     return found
 
 
+def read_suite(path: Path) -> Any:
+    """What was read names tasks and estimators that there are."""
+    found = suites.read_suite(path)
+    assert found.tasks, "no tasks"
+    assert found.estimators, "no estimators"
+    assert set(found.quick) <= set(found.tasks), "quick tasks that are no tasks"
+    return sorted(found.tasks), [entry.name for entry in found.estimators], found.seeds
+
+
+def read_answer(path: Path) -> Any:
+    """Probabilities are probabilities, payoff differences numbers."""
+    found = answers.read_answer(path, ANSWERED)
+    if isinstance(found, answers.GivenChoices):
+        rows = found.probs[:, 1:][ANSWERED.observed[:, 1:]]
+        assert ((rows >= 0) & (rows <= 1)).all(), "no probabilities"
+        assert (abs(rows.sum(-1) - 1) < 1e-3).all(), "probabilities do not add up"
+    return type(found).__name__
+
+
+ANSWERED = Traces([[[0, 1], [1, 0], [1, 1]], [[0, 0], [1, -1], [0, 1]]], action_labels=[["a", "b"], [1, 2]])
+
 # Every reader of files that users bring is here; a new one needs a line, and a strategy in test_readers.py.
-READERS: dict[str, Callable[[Path], Any]] = {"traces": read_traces, "estimate": read_estimate}
+READERS: dict[str, Callable[[Path], Any]] = {
+    "traces": read_traces,
+    "estimate": read_estimate,
+    "suite": read_suite,
+    "answer": read_answer,
+}
 
 # What no reader may do, to see that it would be noticed.
 READERS["runs a command"] = lambda path: os.system("true")

@@ -287,6 +287,93 @@ def test_estimates_that_say_something_else(cases: int, reader: Reader, contents:
     fuzz(cases, check, which=st.integers(0, len(contents) - 1), how=changes)
 
 
+# Suites and submitted answers
+
+SUITE = b"""about = "all there is"
+tasks = ["congestion-small-v0", "E7-*"]
+estimators = ["auto", { name = "smooth", use = "tabular", settings = { ridge = 1.0 } }]
+seeds = [0, 1]
+quick = ["congestion-small-v0"]
+limits = { seconds = 300, memory_mb = 4096 }
+"""
+lines = st.sampled_from(
+    [
+        *SUITE.decode().splitlines(),
+        'tasks = "E1"',
+        "tasks = [[1]]",
+        "tasks = []",
+        'tasks = ["*"]',
+        'estimators = ["os.system", "mine.py:Mine", "__import__"]',
+        'estimators = [{ use = "tabular", settings = { ridge = nan, task = 1 } }]',
+        'estimators = [{ name = "../../etc", use = "auto" }]',
+        "estimators = [{ settings = 1979-05-27 }]",
+        'estimators = [{ use = ["auto"] }]',
+        "seeds = [-1, 1.5, true]",
+        f"seeds = [{10**30}]",
+        "limits = { seconds = -inf }",
+        'limits = { minutes = "many" }',
+        "[tasks.deep.er]",
+        "a = " + "[" * 500,
+        "= 1",
+    ]
+)
+
+
+@EITHER
+def test_damaged_suites(cases: int, reader: Reader) -> None:
+    def check(how: list[tuple[str, float, bytes]]) -> None:
+        reader.judge("suite", damaged(SUITE, how), ".toml")
+
+    fuzz(cases, check, how=damages)
+
+
+@EITHER
+def test_suites_that_say_something_else(cases: int, reader: Reader) -> None:
+    def check(chosen: list[str]) -> None:
+        reader.judge("suite", "\n".join(chosen).encode(), ".toml")
+
+    fuzz(cases, check, chosen=st.lists(lines, max_size=6))
+
+
+CHOICES = "episode,round,agent,action,probability\n" + "".join(
+    f"{episode},{round_},{agent},{action},0.5\n"
+    for episode in (0, 1)
+    for round_ in (1, 2)
+    for agent, actions in (("agent_0", "ab"), ("agent_1", "12"))
+    for action in actions
+)
+DIFFERENCES = "agent,others,action,payoff_difference\n" + "".join(
+    f"{agent},{others},{action},{value}\n"
+    for agent, situations, actions in (
+        ("agent_0", ("agent_1=1", "agent_1=2"), "ab"),
+        ("agent_1", ("agent_0=a", "agent_0=b"), "12"),
+    )
+    for others in situations
+    for action, value in zip(actions, (-1, 1), strict=True)
+)
+
+
+@EITHER
+@pytest.mark.parametrize("whole", [CHOICES, DIFFERENCES], ids=["choices", "differences"])
+def test_damaged_answers(whole: str, cases: int, reader: Reader) -> None:
+    def check(how: list[tuple[str, float, bytes]]) -> None:
+        reader.judge("answer", damaged(whole.encode(), how), ".csv")
+
+    fuzz(cases, check, how=damages)
+
+
+@EITHER
+def test_answers_that_say_something_else(cases: int, reader: Reader) -> None:
+    def check(whole: str, how: list[tuple[int, int, str]]) -> None:
+        rows = [line.split(",") for line in whole.splitlines()]
+        for row, column, cell in how:
+            rows[row % len(rows)][column % len(rows[0])] = cell
+        reader.judge("answer", "\n".join(map(",".join, rows)).encode(), ".csv")
+
+    changed_cells = st.lists(st.tuples(st.integers(0, 99), st.integers(0, 9), cells), min_size=1, max_size=3)
+    fuzz(cases, check, whole=st.sampled_from([CHOICES, DIFFERENCES]), how=changed_cells)
+
+
 def test_whole_files_are_read(reader: Reader, contents: list[bytes]) -> None:
     """Or all the tests above would prove nothing."""
     play = Traces(np.random.default_rng(0).integers(3, size=(2, 3, 2)))
@@ -294,6 +381,9 @@ def test_whole_files_are_read(reader: Reader, contents: list[bytes]) -> None:
         assert reader.judge("traces", saved(play, reader.folder, ending), ending) == {"read": repr(play)}
     for content in contents:
         assert "read" in reader.judge("estimate", content, ".safetensors")
+    assert "read" in reader.judge("suite", SUITE, ".toml")
+    for name, answer in (("GivenChoices", CHOICES), ("GivenDifferences", DIFFERENCES)):
+        assert reader.judge("answer", answer.encode(), ".csv") == {"read": repr(name)}
 
 
 @pytest.mark.parametrize("reads", ["runs a command", "unpickles"])
