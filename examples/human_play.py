@@ -1,4 +1,4 @@
-"""What recorded human play says: `python human_play.py DATA`, or with the folder in DIML_HUMAN_DATA.
+"""What recorded human play says: `python human_play.py DATA`, or with the folder in DIML_HUMAN_PLAY.
 
 DATA holds inspection_game/ and repeated_pd/, each with plays.csv (episode, round, agent, action; the dilemma also
 reward_cc, the reward for joint cooperation) and truth.json (the money paid, which only the models "money" see).
@@ -259,7 +259,7 @@ def main() -> None:
 def arguments() -> tuple[Path, Path, Members, int]:
     """Folder of the data, folder to write to, members to choose among, seed."""
     parser = argparse.ArgumentParser(description="What recorded human play says, and what it does not.")
-    parser.add_argument("data", nargs="?", default=os.environ.get("DIML_HUMAN_DATA"), help="or DIML_HUMAN_DATA")
+    parser.add_argument("data", nargs="?", default=os.environ.get("DIML_HUMAN_PLAY"), help="or DIML_HUMAN_PLAY")
     parser.add_argument("-o", "--output", type=Path, default=Path("human_play"), help="folder of tables and picture")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--members", nargs="+", choices=MEMBERS, default=list(MEMBERS), help="default: all")
@@ -268,7 +268,7 @@ def arguments() -> tuple[Path, Path, Members, int]:
     if given.data is None or not all(file.is_file() for file in files):
         sys.exit(
             f"The recorded human play is not there ({given.data or 'no folder given'}): give the folder that holds "
-            "inspection_game/ and repeated_pd/, as an argument or in DIML_HUMAN_DATA."
+            "inspection_game/ and repeated_pd/, as an argument or in DIML_HUMAN_PLAY."
         )
     return Path(given.data), given.output, {name: MEMBERS[name]() for name in given.members}, given.seed
 

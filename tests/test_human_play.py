@@ -139,9 +139,9 @@ def test_a_fit_that_ends_in_nan_counts_as_uniform_play(
 def test_without_the_folder_it_says_what_to_do(
     example: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("DIML_HUMAN_DATA", raising=False)
+    monkeypatch.delenv("DIML_HUMAN_PLAY", raising=False)
     for arguments in ((), (tmp_path,)):
-        with pytest.raises(SystemExit, match=r"recorded human play is not there .* DIML_HUMAN_DATA"):
+        with pytest.raises(SystemExit, match=r"recorded human play is not there .* DIML_HUMAN_PLAY"):
             run(example, monkeypatch, *arguments)
 
 
