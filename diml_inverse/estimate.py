@@ -30,6 +30,8 @@ from diml_inverse import likelihood
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.inference import intervals
 from diml_inverse.inference.summary import Summary
+from diml_inverse.inference.maximum import MaximumUncertainty
+from diml_inverse.inference.posterior import PosteriorUncertainty
 from diml_inverse.inference.uncertainty import Uncertainty
 from diml_inverse.prediction.change import Change, LearnerChange, MechanismChange
 from diml_inverse.prediction.predict import Draws, predict_under
@@ -183,7 +185,8 @@ class Estimate:
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.mechanism.state_dict().items()}
         if self.uncertainty is not None and self.uncertainty.computed:
-            covariance, header["uncertainty"] = self.uncertainty.saved()
+            covariance, facts = self.uncertainty.saved()
+            header["uncertainty"] = {"class": type(self.uncertainty).__name__, **facts}
             tensors |= {UNCERTAINTY + name: tensor.contiguous() for name, tensor in covariance.items()}
         with atomic_write(path) as temporary:
             save_file(tensors, temporary, metadata={"diml": json.dumps(header)})
@@ -249,7 +252,8 @@ def _uncertainty(
     if "uncertainty" not in header:
         return None
     named = {name.removeprefix(UNCERTAINTY): tensor for name, tensor in tensors.items()}
-    return Uncertainty.restored(mechanism, dynamics, named, header["uncertainty"])
+    kinds = {kind.__name__: kind for kind in (MaximumUncertainty, PosteriorUncertainty)}
+    return kinds[header["uncertainty"]["class"]].restored(mechanism, dynamics, named, header["uncertainty"])
 
 
 def _check_sizes(config: Any, tensors: Mapping[str, Tensor], num_agents: int) -> None:

@@ -11,6 +11,7 @@ from scipy.stats import chi2
 from diml_envs.traces import Traces
 from diml_inverse.inference.fitted import Function
 from diml_inverse.inference.intervals import uncertainty_of
+from diml_inverse.inference.maximum import MaximumUncertainty
 from diml_inverse.likelihood import observe
 
 if TYPE_CHECKING:
@@ -49,15 +50,15 @@ def wald_test(
         ValueError: play does not identify a restricted function, or as `Estimate.standard_errors`.
     """
     uncertainty = uncertainty_of(estimate)
-    found, slopes, variances = uncertainty.of(restriction, covariance)
-    off = (found.double().cpu() - torch.as_tensor(value, dtype=torch.float64)).reshape(-1)
-    slopes = slopes.reshape(len(off), -1)
-    if lost := variances.reshape(-1).isinf().nonzero()[:, 0].tolist():
+    values = uncertainty.fitted.value(restriction)
+    off = (values.detach().double().cpu() - torch.as_tensor(value, dtype=torch.float64)).reshape(-1)
+    found = values.reshape(-1)
+    if lost := uncertainty.variances(found, covariance).isinf().nonzero()[:, 0].tolist():
         raise ValueError(
             f"play does not identify restricted function number {lost[0]} of {len(off)}: its standard error is "
             "infinite. `estimate.summary()` shows which parameters are identified; often a difference of two is"
         )
-    values, vectors = torch.linalg.eigh(slopes @ uncertainty.covariance(covariance).matrix @ slopes.T)
+    values, vectors = torch.linalg.eigh(uncertainty.between(found, covariance))
     known = values > SAME * values[-1]
     return _chi_squared(float(((vectors.T @ off)[known].square() / values[known]).sum()), int(known.sum()))
 
@@ -118,7 +119,13 @@ def _chi_squared(statistic: float, degrees: int) -> HypothesisTest:
 
 
 def _identified(estimate: Estimate) -> int:
-    return uncertainty_of(estimate).covariance().num_identified
+    uncertainty = uncertainty_of(estimate)
+    if not isinstance(uncertainty, MaximumUncertainty):
+        raise ValueError(
+            f"a likelihood ratio needs estimates at a maximum of the likelihood, by StructuredMLE or TabularMLE; got one "
+            f"by {estimate.info.get('estimator', 'another estimator')}"
+        )
+    return int(uncertainty.facts()["identified"])
 
 
 def _total(estimate: Estimate, traces: Traces) -> float:

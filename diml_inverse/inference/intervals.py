@@ -90,8 +90,8 @@ def function_interval(
     Raises:
         ValueError: as `Estimate.standard_errors`, or a function that returns no tensor.
     """
-    value, _, variances = uncertainty_of(estimate).of(function, covariance)
-    value, error = value.double().cpu(), variances.sqrt()
+    value, variances = uncertainty_of(estimate).of(function, covariance)
+    error = variances.sqrt()
     half = quantile(level) * error
     return Interval(value, error, value - half, value + half)
 

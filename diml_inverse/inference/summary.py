@@ -63,8 +63,7 @@ def _line(name: str, value: str) -> str:
 
 
 def _header(estimate: Estimate, covariance: str | None) -> dict[str, str]:
-    uncertainty = uncertainty_of(estimate)
-    facts, found = uncertainty.facts(), uncertainty.covariance(covariance)
+    facts = uncertainty_of(estimate).facts()
     return {
         "Mechanism": type(estimate.mechanism).__name__,
         "Log-likelihood": f"{facts['log_likelihood']:.2f}",
@@ -72,10 +71,10 @@ def _header(estimate: Estimate, covariance: str | None) -> dict[str, str]:
         "No. decisions": str(facts["decisions"]),
         "Estimator": str(estimate.info.get("estimator", "")),
         "No. episodes": str(facts["episodes"]),
-        "Converged": "yes" if estimate.info.get("converged") else "no",
-        "Covariance type": found.kind,
-        "Ridge": f"{uncertainty.ridge:g}",
-        "Identified": f"{found.num_identified} of {len(found.scale)}",
+        "Penalty": facts["penalty"],
+        "Covariance type": covariance or facts["covariance"],
+        "Parameters": str(facts["parameters"]),
+        "Identified": f"{facts['identified']:.4g}",
     }
 
 

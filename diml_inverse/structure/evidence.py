@@ -39,6 +39,7 @@ class Posterior:
         variances: prior variance of each kind.
         effective: effective number of parameters of each kind.
         evidence_lost: fall of the log evidence (nats) if the kind is left out, others as they are.
+        covariance: of all weights, those of the kinds one after the other, [W, W].
         rounds: of the fixed point.
     """
 
@@ -47,6 +48,7 @@ class Posterior:
     variances: dict[int, float]
     effective: dict[int, float]
     evidence_lost: dict[int, float]
+    covariance: FloatArray
     rounds: int = 0
 
 
@@ -75,6 +77,7 @@ class Problem:
             dict.fromkeys(kinds, start),
             {},
             {},
+            np.zeros((0, 0)),
         )
         if not kinds:  # nobody has a choice
             return now
@@ -161,7 +164,7 @@ class Problem:
     def _weigh_evidence(self, now: Posterior) -> int:
         """Weights at their mode for these variances, and the evidence for each kind; the kind of the least."""
         for _ in range(3):
-            self._step(now)
+            now.covariance = self._step(now)
         gradient, information = self._derivatives(now)
         linear = information @ self._flat(now) + gradient
         places = self._places(now.kinds)
