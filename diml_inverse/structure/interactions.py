@@ -26,6 +26,7 @@ from diml_inverse.inference.posterior import PosteriorUncertainty
 from diml_inverse.likelihood import observe
 from diml_inverse.structure.curvature import AgentPlay, agent_play
 from diml_inverse.structure.evidence import Posterior, Problem
+from diml_inverse.structure.left_out import with_kinds_left_out
 from diml_inverse.structure.kinds import Game, Kind, default_kinds, num_weights
 
 LARGEST_TABLE = 200_000  # payoffs of the whole game
@@ -68,7 +69,8 @@ class InteractionEvidence:
         kinds = list(default_kinds(game) if self.kinds is None else self.kinds)
         plays = self._plays(traces)
         features = [[_features(kind, game, agent, play.others) for agent, play in enumerate(plays)] for kind in kinds]
-        posterior = Problem(plays, features, self.dynamics).maximise_evidence()
+        problem = Problem(plays, features, self.dynamics)
+        posterior = problem.maximise_evidence()
         mechanism = TabularMechanism.from_payoffs(_payoffs(posterior, kinds, game)).requires_grad_(False)
         estimate = Estimate(
             mechanism,
@@ -82,7 +84,8 @@ class InteractionEvidence:
         estimate.history["train_log_likelihood"] = mean
         decisions = sum(len(play.actions) for play in plays)
         facts = {"log_likelihood": mean * decisions, "decisions": decisions, "episodes": len(traces)}
-        return replace(estimate, uncertainty=_uncertainty(posterior, kinds, game, mechanism, estimate.dynamics, facts))
+        facts |= {"identified": sum(posterior.effective.values()), "penalty": "variance for each kind"}
+        return replace(estimate, uncertainty=_uncertainty(problem, posterior, kinds, game, estimate, facts))
 
     def _plays(self, traces: Traces) -> list[AgentPlay]:
         if not fits(traces):
@@ -138,23 +141,17 @@ def _payoffs(posterior: Posterior, kinds: list[Kind], game: Game, only: int | No
 
 
 def _uncertainty(
-    posterior: Posterior,
-    kinds: list[Kind],
-    game: Game,
-    mechanism: TabularMechanism,
-    dynamics: Dynamics,
-    facts: dict[str, Any],
+    problem: Problem, posterior: Posterior, kinds: list[Kind], game: Game, estimate: Estimate, facts: dict[str, Any]
 ) -> PosteriorUncertainty:
-    kept = [kinds[number] for number in posterior.kinds]
-    weights = np.concatenate([np.zeros(0), *(posterior.weights[number] for number in posterior.kinds)])
-    more = {"identified": sum(posterior.effective.values()), "penalty": "variance for each kind"}
+    numbers, covariance = with_kinds_left_out(problem, posterior)
+    weights = [posterior.weights.get(number, np.zeros(problem.sizes[number])) for number in numbers]
     return PosteriorUncertainty(
-        mechanism,
-        dynamics,
-        partial(_features_of_all, kept, game),
-        torch.tensor(weights),
-        torch.tensor(posterior.covariance),
-        {**facts, **more},
+        estimate.mechanism,
+        estimate.dynamics,
+        partial(_features_of_all, [kinds[number] for number in numbers], game),
+        torch.tensor(np.concatenate([np.zeros(0), *weights])),
+        torch.tensor(covariance),
+        facts,
     )
 
 
