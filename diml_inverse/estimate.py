@@ -100,13 +100,14 @@ class Estimate:
     def intervals(
         self, actions: ArrayLike | Tensor, level: float = 0.95, covariance: str | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Low and high ends of normal intervals for `payoff_differences(actions)`, each [*B, N, A]; see there.
+        """Low and high ends of intervals for `payoff_differences(actions)`, each [*B, N, A]; see there.
 
         Raises:
             ValueError: as `standard_errors`, or a level outside (0, 1).
         """
         centre = self.payoff_differences(actions).double().cpu()
-        half = intervals.quantile(level) * self.standard_errors(actions, covariance)
+        errors = self.standard_errors(actions, covariance)
+        half = intervals.quantile(level, intervals.uncertainty_of(self).degrees(covariance)) * errors
         return centre - half, centre + half
 
     def summary(self, level: float = 0.95, covariance: str | None = None, max_rows: int = 40) -> Summary:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from numpy.typing import ArrayLike
-from scipy.stats import chi2
+from scipy.stats import chi2, f
 
 from diml_envs.traces import Traces
 from diml_inverse.inference.fitted import Function
@@ -21,7 +22,10 @@ SAME = 1e-10  # share of the largest variance below which one restriction repeat
 
 
 class HypothesisTest(NamedTuple):
-    """statistic: chi-squared with so many degrees of freedom under the null hypothesis; p_value: of one as large."""
+    """statistic: chi-squared with so many degrees of freedom under the null hypothesis; p_value: of one as large.
+
+    With a covariance clustered over G episodes, statistic / degrees is compared with F(degrees, G - 1).
+    """
 
     statistic: float
     degrees: int
@@ -60,7 +64,11 @@ def wald_test(
         )
     values, vectors = torch.linalg.eigh(uncertainty.between(found, covariance))
     known = values > SAME * values[-1]
-    return _chi_squared(float(((vectors.T @ off)[known].square() / values[known]).sum()), int(known.sum()))
+    statistic, number = float(((vectors.T @ off)[known].square() / values[known]).sum()), int(known.sum())
+    of_scores = uncertainty.degrees(covariance)  # few episodes make a sandwich, and so the statistic, spread wider
+    if math.isinf(of_scores):
+        return _chi_squared(statistic, number)
+    return HypothesisTest(statistic, number, float(f.sf(statistic / number, number, of_scores)))
 
 
 def likelihood_ratio_test(

@@ -27,7 +27,7 @@ class MaximumUncertainty(Uncertainty):
 
     Two kinds. "information" inverts the curvature of the log-likelihood: right if the surrogate learners are. It
     counts the ridge as knowledge of the parameters. "clustered" (White 1982; Liang & Zeger 1986) puts the variance of
-    the episodes' scores inside, times G / (G - 1): right for independent episodes whatever goes on within them, also
+    the episodes' scores inside, times G / (G - 1), and takes quantiles from Student's t with G - 1 degrees: right for independent episodes whatever goes on within them, also
     when learners differ from the surrogate. That needs many episodes for each parameter: with few it is noisy, too
     small, and blind in as many directions as episodes are lacking. The default is therefore "clustered" from 5
     episodes for each identified parameter on, else "information".
@@ -69,6 +69,10 @@ class MaximumUncertainty(Uncertainty):
     @property
     def computed(self) -> bool:
         return bool(self._covariances)
+
+    def degrees(self, kind: str | None = None) -> float:
+        episodes = int(self.facts()["episodes"])
+        return episodes - 1 if self.covariance(kind).kind == "clustered" else super().degrees(kind)
 
     def _compute(self) -> None:
         assert self._play is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_inverse.inference.intervals import function_interval, learner_parameters, quantile, uncertainty_of
@@ -86,7 +87,7 @@ def _payoff_rows(estimate: Estimate, level: float, covariance: str | None, max_r
         estimate, lambda mechanism, _: torch.cat([p.reshape(-1) for p in mechanism.parameters()]), level, covariance
     )
     names = uncertainty.fitted.names()[: uncertainty.fitted.num_on_payoffs]
-    return _rows(names, *(part.numpy() for part in found))
+    return _rows(names, *(part.numpy() for part in found), uncertainty.degrees(covariance))
 
 
 def _difference_rows(estimate: Estimate, level: float, covariance: str | None, max_rows: int) -> pd.DataFrame:
@@ -102,8 +103,9 @@ def _difference_rows(estimate: Estimate, level: float, covariance: str | None, m
     which = np.arange(len(places)), [place[-2] for place in places], [place[-1] for place in places]
     errors = estimate.standard_errors(profiles, covariance).numpy()[which]
     values = estimate.payoff_differences(profiles).double().cpu().numpy()[which]
-    half = quantile(level) * errors
-    return _rows(names, values, errors, values - half, values + half)
+    degrees = uncertainty_of(estimate).degrees(covariance)
+    half = quantile(level, degrees) * errors
+    return _rows(names, values, errors, values - half, values + half, degrees)
 
 
 def _cells(estimate: Estimate) -> Iterator[tuple[str, int, tuple[int, ...], int]]:
@@ -122,10 +124,12 @@ def _learner_rows(learners: pd.DataFrame) -> pd.DataFrame:
     return _rows(list(learners["name"]), *columns).assign(z=np.nan, p=np.nan)
 
 
-def _rows(names: list[str], value: np.ndarray, error: np.ndarray, low: np.ndarray, high: np.ndarray) -> pd.DataFrame:
+def _rows(
+    names: list[str], value: np.ndarray, error: np.ndarray, low: np.ndarray, high: np.ndarray, degrees: float = math.inf
+) -> pd.DataFrame:
     known = np.isfinite(error) & (error > 0)
     z = np.divide(value, error, out=np.full(len(value), np.nan), where=known)
-    p = 2 * norm.sf(np.abs(z))
+    p = 2 * student.sf(np.abs(z), degrees)
     return pd.DataFrame({"coef": value, "error": error, "z": z, "p": p, "low": low, "high": high}, index=names)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -59,6 +60,11 @@ class Uncertainty:
             ValueError: there is no such covariance.
         """
         raise NotImplementedError
+
+    def degrees(self, kind: str | None = None) -> float:
+        """Of freedom of the t distribution for intervals and tests; infinite for the normal one."""
+        self._check(kind)
+        return math.inf
 
     def variances(self, values: Tensor, kind: str | None = None) -> Tensor:
         """Of numbers computed from `fitted`, [M] -> float64 [M]; infinite where play does not identify one."""

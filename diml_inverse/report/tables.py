@@ -63,7 +63,7 @@ def with_intervals(
         return table
     row, action = np.nonzero(mechanism.action_mask.numpy()[contexts["agent"]])
     error = errors[row, action]
-    centre, half = table["payoff_difference"].to_numpy(), quantile(level) * error
+    centre, half = table["payoff_difference"].to_numpy(), quantile(level, uncertainty_of(estimate).degrees()) * error
     return table.assign(std_error=error, low=centre - half, high=centre + half)
 
 

@@ -1,8 +1,8 @@
 """What kinds of interaction that were left out may still contribute: the posterior with them, for standard errors.
 
 A kind is left out when play speaks too little for it, not because it is known to be absent. Taking it for absent makes
-intervals too short, so for these each kind left out gets a prior variance again: its mean given the play, with a flat
-prior on its root up to that of the largest kind found (Gelman 2006).
+intervals too short, so for these each kind left out gets a prior variance again: its mean given the play, with the
+odds against a kind that were used to leave it out, and else a flat prior on the root up to that of the largest found.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from diml_inverse.structure.evidence import Posterior, Problem
+from diml_inverse.structure.evidence import LEAST_EVIDENCE, Posterior, Problem
 
 FloatArray = NDArray[np.float64]
 
@@ -75,5 +75,5 @@ def _mean_variance(gradient: FloatArray, information: FloatArray, largest: float
     values, slopes = values.clip(min=0), vectors.T @ gradient
     variances = (largest * ROOTS**2)[:, None]
     evidence = (variances * slopes**2 / (1 + variances * values) - np.log1p(variances * values)).sum(1) / 2
-    chance = np.exp(evidence - evidence.max())
-    return float(chance @ variances[:, 0] / chance.sum())
+    chance = np.exp(np.append(evidence, LEAST_EVIDENCE + np.log(len(ROOTS))))  # last: that the kind is absent, evidence zero
+    return float(chance[:-1] @ variances[:, 0] / chance.sum())
