@@ -31,6 +31,7 @@ from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.inference import intervals
 from diml_inverse.inference.summary import Summary
 from diml_inverse.inference.maximum import MaximumUncertainty
+from diml_inverse.inference.network import NetworkUncertainty
 from diml_inverse.inference.posterior import PosteriorUncertainty
 from diml_inverse.inference.uncertainty import Uncertainty
 from diml_inverse.prediction.change import Change, LearnerChange, MechanismChange
@@ -253,7 +254,7 @@ def _uncertainty(
     if "uncertainty" not in header:
         return None
     named = {name.removeprefix(UNCERTAINTY): tensor for name, tensor in tensors.items()}
-    kinds = {kind.__name__: kind for kind in (MaximumUncertainty, PosteriorUncertainty)}
+    kinds = {kind.__name__: kind for kind in (MaximumUncertainty, PosteriorUncertainty, NetworkUncertainty)}
     return kinds[header["uncertainty"]["class"]].restored(mechanism, dynamics, named, header["uncertainty"])
 
 
