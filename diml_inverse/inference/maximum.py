@@ -17,8 +17,8 @@ from diml_inverse.likelihood import ObservedPlay
 
 EPISODES_PER_PARAMETER = 5  # from which the variance of so many scores is better than a guess
 MADE = {
-    "clustered": "maximum likelihood: inverse curvature around the episodes' scores (sandwich clustered by episode)",
-    "information": "maximum likelihood: inverse curvature (observed information)",
+    "clustered": "inverse curvature around the variance of the episodes' scores (sandwich)",
+    "information": "inverse curvature of the log-likelihood (observed information)",
 }
 
 
@@ -62,9 +62,8 @@ class MaximumUncertainty(Uncertainty):
         self.covariance()
         return self._facts
 
-    @property
-    def made(self) -> str:
-        return MADE[self.facts()["covariance"]]
+    def made(self, kind: str | None = None) -> str:
+        return MADE[self.covariance(kind).kind]
 
     @property
     def computed(self) -> bool:

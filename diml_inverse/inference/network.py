@@ -88,9 +88,8 @@ class NetworkUncertainty(Uncertainty):
         self._known()
         return self._facts
 
-    @property
-    def made(self) -> str:
-        return "network linearised about the estimate (Laplace), prior variance of its weights chosen by evidence"
+    def made(self, kind: str | None = None) -> str:
+        return "network linearised about the estimate (Laplace), prior variance chosen by evidence"
 
     @property
     def computed(self) -> bool:

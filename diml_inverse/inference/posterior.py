@@ -80,9 +80,8 @@ class PosteriorUncertainty(Uncertainty):
     def facts(self) -> Mapping[str, Any]:
         return self._facts
 
-    @property
-    def made(self) -> str:
-        return "posterior of the weights of kinds of interaction (Laplace), their prior variances chosen by evidence"
+    def made(self, kind: str | None = None) -> str:
+        return "posterior of the weights of kinds of interaction, prior variances chosen by evidence"
 
     def draws(self, num: int, seed: int = 0, kind: str | None = None) -> list[tuple[Mechanism, Dynamics]]:
         drawn = super().draws(num, seed, kind)

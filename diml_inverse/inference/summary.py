@@ -14,6 +14,7 @@ from scipy.stats import t as student
 
 from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_inverse.inference.intervals import function_interval, learner_parameters, quantile, uncertainty_of
+from diml_inverse.inference.maximum import MaximumUncertainty
 
 if TYPE_CHECKING:
     from diml_inverse.estimate import Estimate
@@ -45,7 +46,7 @@ class Summary:
         shown = pd.concat([rows.iloc[:max_rows], _learner_rows(learners)])
         ends = [f"[{(1 - level) / 2:.3f}".rstrip("0"), f"{(1 + level) / 2:.3f}".rstrip("0") + "]"]
         table = shown.set_axis(["coef", "std err", "z", "P>|z|", *ends], axis=1)
-        return cls(_header(estimate, covariance), table, tuple(_notes(estimate, rows, learners, max_rows)))
+        return cls(_header(estimate, covariance), table, tuple(_notes(estimate, covariance, rows, learners, max_rows)))
 
     def __str__(self) -> str:
         items = list(self.header.items())
@@ -53,8 +54,8 @@ class Summary:
         facts = [_line(*left) + "    " + _line(*right) for left, right in pairs]
         body = self.table.to_string(float_format=lambda value: f"{value:.4f}", na_rep="-", header=True)
         rule, thin = "=" * WIDTH, "-" * WIDTH
-        title = "Maximum likelihood of payoffs from choices".center(WIDTH).rstrip()
-        return "\n".join([title, rule, *facts, rule, body, thin if self.notes else rule, *self.notes])
+        title = "Payoffs recovered from choices".center(WIDTH).rstrip()
+        return "\n".join([title, rule, *facts, rule, body, thin, *self.notes])
 
     __repr__ = __str__
 
@@ -75,12 +76,14 @@ def _header(estimate: Estimate, covariance: str | None) -> dict[str, str]:
         "Penalty": facts["penalty"],
         "Covariance type": covariance or facts["covariance"],
         "Parameters": str(facts["parameters"]),
-        "Identified": f"{facts['identified']:.4g}",
+        "Identified"
+        if isinstance(uncertainty_of(estimate), MaximumUncertainty)
+        else "Effective": f"{facts['identified']:.4g}",
     }
 
 
 def _payoff_rows(estimate: Estimate, level: float, covariance: str | None, max_rows: int) -> pd.DataFrame:
-    if isinstance(estimate.mechanism, TabularMechanism):
+    if isinstance(estimate.mechanism, TabularMechanism) or not isinstance(uncertainty_of(estimate), MaximumUncertainty):
         return _difference_rows(estimate, level, covariance, max_rows)
     uncertainty = uncertainty_of(estimate)
     found = function_interval(
@@ -91,7 +94,7 @@ def _payoff_rows(estimate: Estimate, level: float, covariance: str | None, max_r
 
 
 def _difference_rows(estimate: Estimate, level: float, covariance: str | None, max_rows: int) -> pd.DataFrame:
-    """Payoff differences of a table, context by context: its entries themselves are not identified."""
+    """Payoff differences, context by context, where parameters say nothing by themselves: of tables and networks."""
     names: list[str] = []
     places: list[tuple[int, ...]] = []
     for name, agent, profile, action in _cells(estimate):
@@ -133,7 +136,10 @@ def _rows(
     return pd.DataFrame({"coef": value, "error": error, "z": z, "p": p, "low": low, "high": high}, index=names)
 
 
-def _notes(estimate: Estimate, rows: pd.DataFrame, learners: pd.DataFrame, max_rows: int) -> Iterator[str]:
+def _notes(
+    estimate: Estimate, covariance: str | None, rows: pd.DataFrame, learners: pd.DataFrame, max_rows: int
+) -> Iterator[str]:
+    yield f"Standard errors: {uncertainty_of(estimate).made(covariance)}."
     if edge := sorted({name.partition("[")[0] for name in learners.loc[learners["at_edge"], "name"]}):
         yield f"Warning: {', '.join(edge)} at an end of the range: standard errors and intervals mean nothing there."
     if not estimate.info.get("converged", True):

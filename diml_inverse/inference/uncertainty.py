@@ -28,7 +28,6 @@ class Uncertainty:
 
     Attributes:
         kinds: names of the covariances there are, the first of them unless `facts` names another as the default.
-        made: how the intervals were made, in words.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ()
@@ -47,8 +46,8 @@ class Uncertainty:
         (how many of these, or how many the play determined), penalty (in words)."""
         raise NotImplementedError
 
-    @property
-    def made(self) -> str:
+    def made(self, kind: str | None = None) -> str:
+        """How standard errors and intervals were made, in words."""
         raise NotImplementedError
 
     def covariance(self, kind: str | None = None) -> Covariance:

@@ -75,5 +75,7 @@ def _mean_variance(gradient: FloatArray, information: FloatArray, largest: float
     values, slopes = values.clip(min=0), vectors.T @ gradient
     variances = (largest * ROOTS**2)[:, None]
     evidence = (variances * slopes**2 / (1 + variances * values) - np.log1p(variances * values)).sum(1) / 2
-    chance = np.exp(np.append(evidence, LEAST_EVIDENCE + np.log(len(ROOTS))))  # last: that the kind is absent, evidence zero
+    chance = np.exp(
+        np.append(evidence, LEAST_EVIDENCE + np.log(len(ROOTS)))
+    )  # last: that the kind is absent, evidence zero
     return float(chance[:-1] @ variances[:, 0] / chance.sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ import diml_inverse.inference.information as information_module
 from diml_envs import Traces
 from diml_envs.mechanisms import CongestionMechanism, Mechanism, PublicGoodsMechanism, TabularMechanism
 from diml_inverse import (
-    DIML,
     AttractionDynamics,
     Dynamics,
     Estimate,
@@ -191,9 +191,9 @@ def test_the_covariance_goes_into_the_file_once_computed(tmp_path: Path) -> None
 
 def test_errors_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     traces = random_play([2, 2], episodes=12)
-    with pytest.raises(ValueError, match="only StructuredMLE and TabularMLE"):
-        DIML(TabularMechanism([2, 2]), KNOWN, max_epochs=1).fit(traces).standard_errors([[0, 0]])
     estimate = TabularMLE(KNOWN).fit(traces)
+    with pytest.raises(ValueError, match=r"use diml_inverse.inference.bootstrap\(estimator, traces\)"):
+        replace(estimate, uncertainty=None).standard_errors([[0, 0]])
     with pytest.raises(ValueError, match="level must be between 0 and 1"):
         estimate.intervals([[0, 0]], level=95)
     with pytest.raises(ValueError, match="covariance must be one of clustered, information"):
