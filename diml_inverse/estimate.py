@@ -29,10 +29,10 @@ from diml_envs.traces import Label, Traces
 from diml_inverse import likelihood
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.inference import intervals
-from diml_inverse.inference.summary import Summary
 from diml_inverse.inference.maximum import MaximumUncertainty
 from diml_inverse.inference.network import NetworkUncertainty
 from diml_inverse.inference.posterior import PosteriorUncertainty
+from diml_inverse.inference.summary import Summary
 from diml_inverse.inference.uncertainty import Uncertainty
 from diml_inverse.prediction.change import Change, LearnerChange, MechanismChange
 from diml_inverse.prediction.predict import Draws, predict_under
@@ -174,7 +174,7 @@ class Estimate:
         The covariance goes with it if it was computed before, by `standard_errors` or what rests on them; the play
         that it is computed from does not.
         """
-        header = {
+        header: dict[str, Any] = {
             "format": FORMAT,
             "mechanism": type(self.mechanism).__name__,
             "mechanism_config": self.mechanism.config(),

@@ -130,8 +130,8 @@ def _identified(estimate: Estimate) -> int:
     uncertainty = uncertainty_of(estimate)
     if not isinstance(uncertainty, MaximumUncertainty):
         raise ValueError(
-            f"a likelihood ratio needs estimates at a maximum of the likelihood, by StructuredMLE or TabularMLE; got one "
-            f"by {estimate.info.get('estimator', 'another estimator')}"
+            "a likelihood ratio needs estimates at a maximum of the likelihood, by StructuredMLE or TabularMLE; got "
+            f"one by {estimate.info.get('estimator', 'another estimator')}"
         )
     return int(uncertainty.facts()["identified"])
 

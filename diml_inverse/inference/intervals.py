@@ -39,8 +39,8 @@ def uncertainty_of(estimate: Estimate) -> Uncertainty:
     """
     if estimate.uncertainty is None:
         raise ValueError(
-            "this estimate holds no covariance: StructuredMLE, TabularMLE, InteractionEvidence and DIML give one, and a "
-            "file has it only if standard errors were asked for before save. Refit by one of them, or use "
+            "this estimate holds no covariance: StructuredMLE, TabularMLE, InteractionEvidence and DIML give one, "
+            "and a file has it only if standard errors were asked for before save. Refit by one of them, or use "
             "diml_inverse.inference.bootstrap(estimator, traces)"
         )
     return estimate.uncertainty

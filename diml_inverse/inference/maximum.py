@@ -27,10 +27,11 @@ class MaximumUncertainty(Uncertainty):
 
     Two kinds. "information" inverts the curvature of the log-likelihood: right if the surrogate learners are. It
     counts the ridge as knowledge of the parameters. "clustered" (White 1982; Liang & Zeger 1986) puts the variance of
-    the episodes' scores inside, times G / (G - 1), and takes quantiles from Student's t with G - 1 degrees: right for independent episodes whatever goes on within them, also
-    when learners differ from the surrogate. That needs many episodes for each parameter: with few it is noisy, too
-    small, and blind in as many directions as episodes are lacking. The default is therefore "clustered" from 5
-    episodes for each identified parameter on, else "information".
+    the episodes' scores inside, times G / (G - 1), and takes quantiles from Student's t with G - 1 degrees of freedom:
+    right for independent episodes whatever goes on within them, also when learners differ from the surrogate. That
+    needs many episodes for each parameter: with few it is noisy, too small, and blind in as many directions as episodes
+    are lacking. The default is therefore "clustered" from 5 episodes for each identified parameter on, else
+    "information".
 
     Args:
         mechanism, dynamics, of_learners: as in `Uncertainty`.

@@ -32,7 +32,7 @@ from diml_inverse.likelihood import ObservedPlay
 
 AT_ONCE = 512  # numbers of which variances are computed at once
 LEARNERS_VARIANCE = 100.0  # prior of learners' raw parameters, logits and logarithms: as good as none
-MOST_SLOPES = 2**24  # entries of one Jacobian held at once, 128 MB
+MOST_SLOPES = 2**25  # entries of one Jacobian held at once, 256 MB
 LOG_VARIANCES = (-20.0, 15.0)  # where the logarithm of s^2 is looked for
 NOTHING = 1e-9  # share of the largest information
 LARGEST_DRAW = 5000  # payoffs of a whole game drawn at once
@@ -95,6 +95,11 @@ class NetworkUncertainty(Uncertainty):
     def computed(self) -> bool:
         return self._posterior is not None
 
+    @property
+    def work(self) -> float:
+        """Payoffs along the play that are differentiated, over all rows of the Hessian; 1e8 take a minute or less."""
+        return 0.0 if self._play is None else float(self._numbers().numel()) * self._play.actions.numel()
+
     def variances(self, values: Tensor, kind: str | None = None) -> Tensor:
         self._check(kind)
         known, found = self._known(), []
@@ -118,16 +123,24 @@ class NetworkUncertainty(Uncertainty):
     def _kernel(self, left: Tensor, right: Tensor, variance: float | None = None) -> Tensor:
         """Prior covariance of numbers computed from `fitted`, [M], [L] -> [M, L]."""
         variance = self._known().variance if variance is None else variance
-        on_payoffs = len(list(self.fitted.mechanism.parameters()))
         kernel = torch.zeros(len(left), len(right), dtype=torch.float64)
-        for place, parameter in enumerate(self.fitted.parameters):
-            prior = variance if place < on_payoffs else LEARNERS_VARIANCE
-            for rows in _row_blocks(len(right), parameter.numel()):
-                slopes = _slopes(right[rows], parameter)
-                for others in _row_blocks(len(left), parameter.numel()):
-                    own = slopes if left is right and rows == others else _slopes(left[others], parameter)
-                    kernel[others, rows] += prior * own @ slopes.T
+        for parameters, learners in self._groups(max(len(left), len(right))):
+            slopes = _slopes(right, parameters)
+            own = slopes if left is right else _slopes(left, parameters)
+            kernel += (LEARNERS_VARIANCE if learners else variance) * own @ slopes.T
         return kernel
+
+    def _groups(self, rows: int) -> Iterator[tuple[list[Tensor], bool]]:
+        """Parameters, as many at a time as their slopes can be held for, at least one; whether they are learners'."""
+        on_payoffs = len(list(self.fitted.mechanism.parameters()))
+        group: list[Tensor] = []
+        for place, parameter in enumerate(self.fitted.parameters):
+            held = sum(one.numel() for one in group) + parameter.numel()
+            if group and (place == on_payoffs or held * rows > MOST_SLOPES):
+                yield group, place > on_payoffs
+                group = []
+            group.append(parameter)
+        yield group, bool(self.of_learners)
 
     def _known(self) -> _Posterior:
         if self._posterior is None:
@@ -168,8 +181,8 @@ class NetworkUncertainty(Uncertainty):
         counts = mechanism.action_counts
         if math.prod(counts) * len(counts) > LARGEST_DRAW:
             raise ValueError(
-                f"draws of a network are whole tables of payoffs, of at most {LARGEST_DRAW}; action counts {counts} have "
-                "more: use the replicates of diml_inverse.inference.bootstrap"
+                f"draws of a network are whole tables of payoffs, of at most {LARGEST_DRAW}; action counts {counts} "
+                "have more: use the replicates of diml_inverse.inference.bootstrap"
             )
         profiles = torch.cartesian_prod(*map(torch.arange, counts)).reshape(-1, len(counts)).to(mechanism.device)
         payoffs = mechanism(profiles).reshape(*counts, len(counts))
@@ -207,16 +220,11 @@ class NetworkUncertainty(Uncertainty):
         return made
 
 
-def _slopes(values: Tensor, parameter: Tensor) -> Tensor:
-    """d values / d parameter, [M] -> [M, numel]."""
+def _slopes(values: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+    """d values / d parameters, [M] -> [M, their number]."""
     if not values.requires_grad:
-        return torch.zeros(len(values), parameter.numel(), dtype=torch.float64)
-    return torch.cat(list(jacobian_rows(values, [parameter]))).double().cpu()
-
-
-def _row_blocks(rows: int, columns: int) -> Iterator[slice]:
-    size = max(MOST_SLOPES // max(columns, 1), 1)
-    return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
+        return torch.zeros(len(values), sum(one.numel() for one in parameters), dtype=torch.float64)
+    return torch.cat(list(jacobian_rows(values, parameters))).double().cpu()
 
 
 def _root(information: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,6 +66,7 @@ def _line(name: str, value: str) -> str:
 
 def _header(estimate: Estimate, covariance: str | None) -> dict[str, str]:
     facts = uncertainty_of(estimate).facts()
+    identified = "Identified" if isinstance(uncertainty_of(estimate), MaximumUncertainty) else "Effective"
     return {
         "Mechanism": type(estimate.mechanism).__name__,
         "Log-likelihood": f"{facts['log_likelihood']:.2f}",
@@ -76,9 +77,7 @@ def _header(estimate: Estimate, covariance: str | None) -> dict[str, str]:
         "Penalty": facts["penalty"],
         "Covariance type": covariance or facts["covariance"],
         "Parameters": str(facts["parameters"]),
-        "Identified"
-        if isinstance(uncertainty_of(estimate), MaximumUncertainty)
-        else "Effective": f"{facts['identified']:.4g}",
+        identified: f"{facts['identified']:.4g}",
     }
 
 
@@ -90,7 +89,7 @@ def _payoff_rows(estimate: Estimate, level: float, covariance: str | None, max_r
         estimate, lambda mechanism, _: torch.cat([p.reshape(-1) for p in mechanism.parameters()]), level, covariance
     )
     names = uncertainty.fitted.names()[: uncertainty.fitted.num_on_payoffs]
-    return _rows(names, *(part.numpy() for part in found), uncertainty.degrees(covariance))
+    return _rows(names, (part.numpy() for part in found), uncertainty.degrees(covariance))
 
 
 def _difference_rows(estimate: Estimate, level: float, covariance: str | None, max_rows: int) -> pd.DataFrame:
@@ -108,7 +107,7 @@ def _difference_rows(estimate: Estimate, level: float, covariance: str | None, m
     values = estimate.payoff_differences(profiles).double().cpu().numpy()[which]
     degrees = uncertainty_of(estimate).degrees(covariance)
     half = quantile(level, degrees) * errors
-    return _rows(names, values, errors, values - half, values + half, degrees)
+    return _rows(names, (values, errors, values - half, values + half), degrees)
 
 
 def _cells(estimate: Estimate) -> Iterator[tuple[str, int, tuple[int, ...], int]]:
@@ -124,12 +123,12 @@ def _cells(estimate: Estimate) -> Iterator[tuple[str, int, tuple[int, ...], int]
 
 def _learner_rows(learners: pd.DataFrame) -> pd.DataFrame:
     columns = (learners[name].to_numpy(float) for name in ("value", "std_error", "low", "high"))
-    return _rows(list(learners["name"]), *columns).assign(z=np.nan, p=np.nan)
+    return _rows(list(learners["name"]), columns).assign(z=np.nan, p=np.nan)
 
 
-def _rows(
-    names: list[str], value: np.ndarray, error: np.ndarray, low: np.ndarray, high: np.ndarray, degrees: float = math.inf
-) -> pd.DataFrame:
+def _rows(names: list[str], columns: Iterable[np.ndarray], degrees: float = math.inf) -> pd.DataFrame:
+    """columns: value, standard error, low and high end."""
+    value, error, low, high = columns
     known = np.isfinite(error) & (error > 0)
     z = np.divide(value, error, out=np.full(len(value), np.nan), where=known)
     p = 2 * student.sf(np.abs(z), degrees)

@@ -26,8 +26,8 @@ from diml_inverse.inference.posterior import PosteriorUncertainty
 from diml_inverse.likelihood import observe
 from diml_inverse.structure.curvature import AgentPlay, agent_play
 from diml_inverse.structure.evidence import Posterior, Problem
-from diml_inverse.structure.left_out import with_kinds_left_out
 from diml_inverse.structure.kinds import Game, Kind, default_kinds, num_weights
+from diml_inverse.structure.left_out import with_kinds_left_out
 
 LARGEST_TABLE = 200_000  # payoffs of the whole game
 MOST_CONTEXT_PAYOFFS = 6_000  # payoffs of the contexts one agent met: their information is a square matrix
@@ -83,7 +83,7 @@ class InteractionEvidence:
         mean = estimate.log_likelihood(traces)
         estimate.history["train_log_likelihood"] = mean
         decisions = sum(len(play.actions) for play in plays)
-        facts = {"log_likelihood": mean * decisions, "decisions": decisions, "episodes": len(traces)}
+        facts: dict[str, Any] = {"log_likelihood": mean * decisions, "decisions": decisions, "episodes": len(traces)}
         facts |= {"identified": sum(posterior.effective.values()), "penalty": "variance for each kind"}
         return replace(estimate, uncertainty=_uncertainty(problem, posterior, kinds, game, estimate, facts))
 

@@ -130,12 +130,18 @@ def test_folder_holds_what_is_promised(tmp_path, traces, truth):
     table = payoff_difference_table(estimate.mechanism, traces, truth)
     save_fit(tmp_path / "fit", estimate, traces, table, {"seed": 0})
     written = sorted(path.name for path in (tmp_path / "fit").iterdir())
-    assert written == ["estimate.safetensors", "fit.json", "history.csv", "payoff_differences.csv", "picture.png"]
+    tables = ["history.csv", "payoff_differences.csv", "picture.png", "summary.txt"]
+    assert written == ["estimate.safetensors", "fit.json", *tables]
     read = pd.read_csv(tmp_path / "fit" / "payoff_differences.csv")
     intervals = ["std_error", "low", "high"]
     assert list(read.columns) == ["agent", "others", "action", "payoff_difference", "visits", *intervals]
     np.testing.assert_allclose(read["payoff_difference"], table["payoff_difference"])
-    assert json.loads((tmp_path / "fit" / "fit.json").read_text()) == {"seed": 0}
+    np.testing.assert_allclose(read["high"] - read["low"], 2 * 1.959964 * read["std_error"], rtol=1e-6)
+    assert (tmp_path / "fit" / "summary.txt").read_text() == f"{estimate.summary()}\n"
+    assert json.loads((tmp_path / "fit" / "fit.json").read_text()) == {
+        "seed": 0,
+        "intervals": "95% intervals: inverse curvature of the log-likelihood (observed information)",
+    }
     assert Estimate.load(tmp_path / "fit" / "estimate.safetensors").agents == traces.agents
     assert imread(tmp_path / "fit" / "picture.png").std() > 0.05
     with pytest.raises(FileExistsError):

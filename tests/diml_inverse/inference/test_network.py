@@ -142,5 +142,5 @@ def test_draws_have_the_standard_errors(estimate: Estimate) -> None:
 
 def test_many_payoffs_are_not_drawn(estimate: Estimate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("diml_inverse.inference.network.LARGEST_DRAW", 10)
-    with pytest.raises(ValueError, match="use the replicates of diml_inverse.inference.bootstrap"):
+    with pytest.raises(ValueError, match=r"use the replicates of diml_inverse.inference.bootstrap"):
         estimate.uncertainty.draws(1)
