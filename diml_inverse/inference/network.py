@@ -34,6 +34,7 @@ AT_ONCE = 512  # numbers of which variances are computed at once
 LEARNERS_VARIANCE = 100.0  # prior of learners' raw parameters, logits and logarithms: as good as none
 MOST_SLOPES = 2**25  # entries of one Jacobian held at once, 256 MB
 LOG_VARIANCES = (-20.0, 15.0)  # where the logarithm of s^2 is looked for
+NUGGET = 1e-8  # share of the prior variance that makes its matrix invertible
 NOTHING = 1e-9  # share of the largest information
 LARGEST_DRAW = 5000  # payoffs of a whole game drawn at once
 
@@ -56,16 +57,20 @@ class _Posterior:
     Attributes:
         middle: B (I + B^T K B)^-1 B^T, [n, n], with K the prior covariance of t and B B^T their information, so that
             the posterior covariance is K - K middle K.
+        shift: K shift is the way from the estimate to the posterior's mean, [n].
         variance: s^2, of the mechanism's parameters.
     """
 
     middle: Tensor
+    shift: Tensor
     variance: float
 
 
 class NetworkUncertainty(Uncertainty):
     """Credible intervals of a network's payoffs; they count its smoothness as knowledge, also where nobody played.
 
+    Training stops early and decays weights, so an estimate is no posterior mean: its distance from the mean of the
+    linearised network's posterior counts as error too (a variance is then a mean square error).
     Levels, which no play shows under full feedback, keep the prior's variance.
 
     Args:
@@ -106,13 +111,15 @@ class NetworkUncertainty(Uncertainty):
         for part in values.split(AT_ONCE):
             own = self._kernel(part, part).diagonal()
             across = self._kernel(part, self._numbers())
-            found.append((own - (across @ known.middle * across).sum(1)).clamp(min=0))
+            own = (own - (across @ known.middle * across).sum(1)).clamp(min=0)
+            found.append(own + (across @ known.shift).square())
         return torch.cat(found) if found else torch.zeros(0, dtype=torch.float64)
 
     def between(self, values: Tensor, kind: str | None = None) -> Tensor:
         self._check(kind)
-        across = self._kernel(values, self._numbers())
-        return self._kernel(values, values) - across @ self._known().middle @ across.T
+        known, across = self._known(), self._kernel(values, self._numbers())
+        shift = across @ known.shift
+        return self._kernel(values, values) - across @ known.middle @ across.T + torch.outer(shift, shift)
 
     def _numbers(self) -> Tensor:
         """t, [n], differentiable in the parameters."""
@@ -169,7 +176,8 @@ class NetworkUncertainty(Uncertainty):
             "identified": float((1 - inner.diagonal()).sum()),
             "penalty": "prior by evidence",
         }
-        return _Posterior(root @ inner @ root.T, variance)
+        middle = root @ inner @ root.T
+        return _Posterior(middle, _shift(prior, middle, hessian, scores.sum(0), payoffs), variance)
 
     def draws(self, num: int, seed: int = 0, kind: str | None = None) -> list[tuple[Mechanism, Dynamics]]:
         """As in `Uncertainty`; the mechanisms are tables of the linearised network's payoff differences.
@@ -206,7 +214,7 @@ class NetworkUncertainty(Uncertainty):
         known = self._known()
         inputs = {f"input.{place}": tensor.cpu() for place, tensor in enumerate(self._contexts.inputs)}
         numbers = {"variance": known.variance, "of_learners": list(self.of_learners), "facts": self._facts}
-        return {"middle": known.middle, **inputs}, numbers
+        return {"middle": known.middle, "shift": known.shift, **inputs}, numbers
 
     @classmethod
     def restored(
@@ -214,9 +222,9 @@ class NetworkUncertainty(Uncertainty):
     ) -> Self:
         made = cls.__new__(cls)
         Uncertainty.__init__(made, mechanism, dynamics, facts["of_learners"])
-        inputs = tuple(tensors[f"input.{place}"] for place in range(len(tensors) - 1))
+        inputs = tuple(tensors[f"input.{place}"] for place in range(len(tensors) - 2))
         made._play, made._contexts = None, Contexts(torch.zeros(0, dtype=torch.int64), inputs)
-        made._posterior, made._facts = _Posterior(tensors["middle"], facts["variance"]), dict(facts["facts"])
+        made._posterior, made._facts = _Posterior(tensors["middle"], tensors["shift"], facts["variance"]), dict(facts["facts"])
         return made
 
 
@@ -233,6 +241,19 @@ def _root(information: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(information)
     kept = values > NOTHING * values[-1]
     return vectors[:, kept] * values[kept].sqrt()
+
+
+def _shift(prior: Tensor, middle: Tensor, information: Tensor, slope: Tensor, payoffs: Tensor) -> Tensor:
+    """Prior covariance times this is the way from the estimate to the posterior's mean, [n].
+
+    The prior's mean is zero for payoffs, for the learners their estimate.
+    """
+    off = torch.zeros(len(prior), dtype=torch.float64)
+    off[: payoffs.numel()] = payoffs.nan_to_num().reshape(-1).cpu()
+    linear = _root(information) @ _root(information).T @ off + slope
+    mean = prior @ (linear - middle @ (prior @ linear))
+    nugget = NUGGET * prior.diagonal().mean() * torch.eye(len(prior), dtype=torch.float64)
+    return torch.linalg.solve(prior + nugget, mean - off)
 
 
 def _variance_by_evidence(unit: Tensor, information: Tensor, linear: Tensor) -> float:

@@ -49,15 +49,18 @@ def test_it_is_the_normal_posterior_of_the_weights(dynamics: Dynamics) -> None:
     jacobian = fitted.jacobian(values)
     table = TabularMechanism.from_payoffs(values[:12].detach().reshape(2, 3, 2))
     free = Fitted(table, dynamics, names)
-    hessian = observed_information(free, observe(table, dynamics, traces)).hessian
+    hessian, scores, _ = observed_information(free, observe(table, dynamics, traces))
     sizes, vectors = torch.linalg.eigh(hessian)
     curved = vectors @ torch.diag(sizes.clamp(min=0)) @ vectors.T
     prior = torch.full((fitted.size,), 0.01, dtype=torch.float64)
     prior[: fitted.num_on_payoffs] = 1 / uncertainty._known().variance
     covariance = torch.linalg.inv(jacobian.T @ curved @ jacobian + torch.diag(prior))
     expected = jacobian @ covariance @ jacobian.T
-    torch.testing.assert_close(uncertainty.between(values), expected, rtol=1e-6, atol=1e-9)
-    torch.testing.assert_close(uncertainty.variances(values), expected.diagonal(), rtol=1e-6, atol=1e-9)
+    off = torch.cat([values[:12].detach(), torch.zeros(len(names), dtype=torch.float64)])  # from the prior's mean
+    step = expected @ (curved @ off + scores.sum(0)) - off
+    expected = expected + torch.outer(step, step)
+    torch.testing.assert_close(uncertainty.between(values), expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(uncertainty.variances(values), expected.diagonal(), rtol=1e-4, atol=1e-6)
 
 
 def test_the_prior_variance_has_most_evidence() -> None:
@@ -90,7 +93,7 @@ def test_with_much_play_a_table_has_the_standard_errors_of_maximum_likelihood() 
         maximum.mechanism, maximum.dynamics, maximum.history, traces.agents, traces.action_labels, {}, linear
     )
     ratio = estimate.standard_errors([[0, 0], [1, 1]]) / maximum.standard_errors([[0, 0], [1, 1]], "information")
-    assert ((ratio > 0.8) & (ratio < 1.001)).all()
+    assert ((ratio > 0.8) & (ratio < 1.2)).all()
     rates = [learner_parameters(one, covariance=kind) for one, kind in ((estimate, None), (maximum, "information"))]
     assert rates[0]["std_error"][0] == pytest.approx(rates[1]["std_error"][0], rel=0.1)
 
