@@ -224,7 +224,10 @@ class NetworkUncertainty(Uncertainty):
         Uncertainty.__init__(made, mechanism, dynamics, facts["of_learners"])
         inputs = tuple(tensors[f"input.{place}"] for place in range(len(tensors) - 2))
         made._play, made._contexts = None, Contexts(torch.zeros(0, dtype=torch.int64), inputs)
-        made._posterior, made._facts = _Posterior(tensors["middle"], tensors["shift"], facts["variance"]), dict(facts["facts"])
+        made._posterior, made._facts = (
+            _Posterior(tensors["middle"], tensors["shift"], facts["variance"]),
+            dict(facts["facts"]),
+        )
         return made
 
 

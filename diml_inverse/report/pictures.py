@@ -45,7 +45,8 @@ def recovered_against_true(comparison: pd.DataFrame, scaled: bool = False) -> Fi
     axes = figure.subplots()
     _identity_line(axes, shown[[name, f"true_{name}"]].to_numpy())
     _points(axes, shown, name)
-    _bars(axes, shown, scaled)
+    if _bars(axes, shown, scaled):
+        axes.get_legend().set_title("point size: visits; bars: 95 % intervals")
     unit = "each agent's largest = 1" if scaled else "payoff units"
     axes.set(xlabel=f"true payoff difference ({unit})", ylabel=f"recovered payoff difference ({unit})")
     cut = f"\nthe {MOST_POINTS} most visited of {len(known)} points" if len(known) > MOST_POINTS else ""
@@ -84,12 +85,13 @@ def _points(axes: Axes, shown: pd.DataFrame, name: str) -> None:
     axes.legend(loc="upper left", title="point size: visits", frameon=False)
 
 
-def _bars(axes: Axes, shown: pd.DataFrame, scaled: bool) -> None:
-    """Intervals of identified differences; they may reach out of the picture."""
+def _bars(axes: Axes, shown: pd.DataFrame, scaled: bool) -> bool:
+    """Intervals of identified differences, if to be shown; they may reach out of the picture."""
     if scaled or "std_error" not in shown or len(shown) > MOST_BARS:
-        return
+        return False
     known = shown[np.isfinite(shown["std_error"])]
     axes.vlines(known["true_payoff_difference"], known["low"], known["high"], color="0.55", linewidth=0.8, zorder=1.5)
+    return True
 
 
 def _name_points(axes: Axes, shown: pd.DataFrame, name: str) -> None:
