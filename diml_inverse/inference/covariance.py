@@ -13,7 +13,7 @@ Kind = Literal["clustered", "information", "posterior"]
 # Information, each parameter in units of its own, below which there is none: what is truly not identified (a level, two
 # parameters of which only the difference shows) lies at rounding error, 1e-15.
 NOT_IDENTIFIED = 1e-9
-CURVED = 10.0  # radii of a set of equivalent parameters in its distance from zero, at most
+CURVED = 10.0  # distance of a set of equivalent parameters from zero, in its radii, at most
 SMALL = 1e-3  # more than this is never put down to a fit that stopped short of its maximum
 OVERLAP = 1e-10  # squared share of a function's derivative that may lie in such directions: rounding error
 RIDGE_SHARE = 0.5  # a function of which the ridge knows more than the play is not identified by the play
