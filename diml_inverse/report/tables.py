@@ -16,7 +16,7 @@ from diml_inverse.inference.network import NetworkUncertainty
 
 # `others` names every agent, so that a table of every context of a crowd of hundreds would fill a disk.
 MOST_NAMES = 4_000_000
-MOST_WORK = 1e8  # of differentiating for a network's standard errors: a minute or so
+MOST_WORK = 1e8  # of differentiating for a network's standard errors: some 20 s
 
 
 def payoff_difference_table(
