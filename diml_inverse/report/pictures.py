@@ -44,9 +44,8 @@ def recovered_against_true(comparison: pd.DataFrame, scaled: bool = False) -> Fi
     figure = Figure(figsize=(6.4, 6.2), layout="constrained")
     axes = figure.subplots()
     _identity_line(axes, shown[[name, f"true_{name}"]].to_numpy())
-    _points(axes, shown, name)
-    if _bars(axes, shown, scaled):
-        axes.get_legend().set_title("point size: visits; bars: 95 % intervals")
+    bars = _bars(axes, shown, scaled)
+    _points(axes, shown, name, "point size: visits; bars: 95 % intervals" if bars else "point size: visits")
     unit = "each agent's largest = 1" if scaled else "payoff units"
     axes.set(xlabel=f"true payoff difference ({unit})", ylabel=f"recovered payoff difference ({unit})")
     cut = f"\nthe {MOST_POINTS} most visited of {len(known)} points" if len(known) > MOST_POINTS else ""
@@ -64,7 +63,7 @@ def _identity_line(axes: Axes, values: NDArray[np.float64]) -> None:
     axes.set_axisbelow(True)
 
 
-def _points(axes: Axes, shown: pd.DataFrame, name: str) -> None:
+def _points(axes: Axes, shown: pd.DataFrame, name: str, explanation: str) -> None:
     agents = list(shown["agent"].sort_index().unique())
     coloured = len(agents) <= len(COLOURS)
     colour_of = dict(zip(agents, COLOURS if coloured else COLOURS[:1] * len(agents), strict=False))
@@ -82,7 +81,7 @@ def _points(axes: Axes, shown: pd.DataFrame, name: str) -> None:
         axes.plot([], [], "o", color=colour_of[agent], label=agent if coloured else f"{len(agents)} agents")
     if len(shown) <= FEW_POINTS:
         _name_points(axes, shown, name)
-    axes.legend(loc="upper left", title="point size: visits", frameon=False)
+    axes.legend(loc="upper left", title=explanation, frameon=False)
 
 
 def _bars(axes: Axes, shown: pd.DataFrame, scaled: bool) -> bool:

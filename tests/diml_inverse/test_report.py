@@ -113,7 +113,7 @@ def test_pictures_label_axes_with_units_and_limit_panels(traces, truth):
     doubtful = comparison.assign(std_error=[np.inf] + [0.1] * (len(comparison) - 1), low=-1.0, high=1.0)
     axes = recovered_against_true(doubtful).axes[0]
     assert "bars: 95 % intervals" in axes.get_legend().get_title().get_text()
-    assert len(axes.collections[-1].get_segments()) == len(doubtful) - 1
+    assert len(axes.collections[0].get_segments()) == len(doubtful) - 1
     crowd = Traces(np.random.default_rng(0).integers(9, size=(2, 5, 9)))
     estimate = Estimate(AnonymousMechanism(9, 9), LogitDynamics(), pd.DataFrame(), crowd.agents, crowd.action_labels)
     figure = choices_over_rounds(estimate, crowd)
