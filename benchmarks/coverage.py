@@ -1,6 +1,8 @@
 """Coverage of intervals and size of tests over simulated data sets; run by hand, prints a table.
 
-    OMP_NUM_THREADS=1 python benchmarks/coverage.py [parametric|tabular|learners|tests|same [data sets [first seed]]]
+    OMP_NUM_THREADS=1 python benchmarks/coverage.py [study [data sets [first seed]]]
+
+Studies: parametric, tabular, learners, tests, same, evidence, neural, few, bootstrap.
 
 Play is simulated from the surrogate learners, so that the model is right; every data set is drawn afresh with the
 truth kept. A share measured over n data sets has a standard error of about sqrt(.05 .95 / n), less where a data set
@@ -16,21 +18,23 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from diml_envs.mechanisms import CongestionMechanism, Mechanism, TabularMechanism
-from diml_inverse import LogitDynamics, StructuredMLE, TabularMLE, simulate
-from diml_inverse.inference import learner_parameters, likelihood_ratio_test, same_mechanism_test, wald_test
-from diml_inverse.inference.uncertainty import KINDS
+from diml_envs import Traces
+from diml_envs.mechanisms import CongestionMechanism, Mechanism, NeuralMechanism, TabularMechanism
+from diml_inverse import DIML, InteractionEvidence, LogitDynamics, StructuredMLE, TabularMLE, simulate
+from diml_inverse.inference import bootstrap, learner_parameters, likelihood_ratio_test, same_mechanism_test, wald_test
 
+KINDS = ("clustered", "information")
 KNOWN = LogitDynamics(0.25, 3.0, 0.06)
 LEVEL = 0.95
+EVERY_PROFILE = torch.cartesian_prod(*[torch.arange(3)] * 3)
 
 
-def covers(estimate, truth: Mechanism, actions: torch.Tensor) -> dict[str, float]:
+def covers(estimate, truth: Mechanism, actions: torch.Tensor, kinds=KINDS) -> dict[str, float]:
     """Share of identified payoff differences at these profiles inside their intervals, by kind of covariance."""
     payoffs = truth.counterfactual_payoffs(actions).double().detach()
     true = payoffs - payoffs.mean(-1, keepdim=True)
     shares = {}
-    for kind in KINDS:
+    for kind in kinds:
         low, high = estimate.intervals(actions, LEVEL, kind)
         identified = (high - low).isfinite()
         shares[kind] = float(((low <= true) & (true <= high))[identified].double().mean())
@@ -101,6 +105,43 @@ def same(seed: int) -> dict[str, float]:
     }
 
 
+def evidence(seed: int) -> dict[str, float]:
+    """Structure learnt: 3 agents, 3 resources, 60 episodes of 30 rounds; all payoff differences."""
+    truth = CongestionMechanism.random(3, 3, seed=0)
+    estimate = InteractionEvidence(KNOWN).fit(simulate(truth, KNOWN, 60, 30, seed=seed))
+    return covers(estimate, truth, EVERY_PROFILE, ("posterior",))
+
+
+def neural(seed: int) -> dict[str, float]:
+    """Mean of five small networks, 3 agents, 3 resources, 40 episodes of 30 rounds; all payoff differences."""
+    truth = CongestionMechanism.random(3, 3, seed=0)
+    estimate = DIML(NeuralMechanism(3, 3, hidden=(32, 32)), KNOWN).fit(simulate(truth, KNOWN, 40, 30, seed=seed))
+    return covers(estimate, truth, EVERY_PROFILE, ("linearised",))
+
+
+def few(seed: int) -> dict[str, float]:
+    """Mean of three small networks, `tabular`'s 2 x 2 game, 40 episodes of 20 rounds; every payoff difference."""
+    truth, traces = _small(seed)
+    estimate = DIML(NeuralMechanism(2, 2, hidden=(16, 16)), KNOWN, members=3).fit(traces)
+    return covers(estimate, truth, torch.tensor([[0, 0], [1, 1]]), ("linearised",))
+
+
+def resampled(seed: int) -> dict[str, float]:
+    """As `few`, one network, estimate +- 1.96 standard errors from 20 resamples of the episodes."""
+    truth, traces = _small(seed)
+    actions = torch.tensor([[0, 0], [1, 1]])
+    found = bootstrap(DIML(NeuralMechanism(2, 2, hidden=(16, 16)), KNOWN, members=1), traces, 20, seed)
+    payoffs = truth.counterfactual_payoffs(actions).double().detach()
+    true = payoffs - payoffs.mean(-1, keepdim=True)
+    off = (found.estimate.payoff_differences(actions) - true).abs() / found.standard_errors(actions)
+    return {"bootstrap": float((off < 1.96).double().mean())}
+
+
+def _small(seed: int) -> tuple[Mechanism, Traces]:
+    truth = TabularMechanism.random(2, 2, seed=3)
+    return truth, simulate(truth, KNOWN, 40, 20, seed=seed)
+
+
 def _costs(mechanism: Mechanism, _: object) -> torch.Tensor:
     return mechanism.quadratic_cost
 
@@ -115,6 +156,10 @@ STUDIES: dict[str, tuple[Callable[[int], dict[str, float]], int]] = {
     "learners": (learners, 200),
     "tests": (tests, 400),
     "same": (same, 400),
+    "evidence": (evidence, 200),
+    "neural": (neural, 40),
+    "few": (few, 40),
+    "bootstrap": (resampled, 40),
 }
 
 

@@ -20,6 +20,8 @@ from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.logit import LogitDynamics
 from diml_inverse.dynamics_comparison import DynamicsComparison, EstimatorUnder
 from diml_inverse.estimate import Estimate
+from diml_inverse.inference.network import NetworkUncertainty
+from diml_inverse.likelihood import observe
 from diml_inverse.maximum_likelihood import StructuredMLE
 from diml_inverse.training import Training
 
@@ -131,10 +133,12 @@ class DIML:
         total = self.members * self.max_epochs
         with tqdm(total=total, disable=not self.progress, unit="epoch") as bar:
             trainings = [self._train(traces, member, bar) for member in range(self.members)]
-        mechanisms, dynamics = zip(*(training.best() for training in trainings), strict=True)
+        mechanisms, members_dynamics = zip(*(training.best() for training in trainings), strict=True)
+        mechanism = mechanisms[0] if self.members == 1 else EnsembleMechanism(mechanisms)
+        dynamics = _mean(members_dynamics)
         return Estimate(
-            mechanisms[0] if self.members == 1 else EnsembleMechanism(mechanisms),
-            _mean(dynamics),
+            mechanism,
+            dynamics,
             pd.concat([pd.DataFrame(t.history).assign(member=m) for m, t in enumerate(trainings)], ignore_index=True),
             traces.agents,
             traces.action_labels,
@@ -144,6 +148,7 @@ class DIML:
                 "epochs": [training.epoch for training in trainings],
                 "best_epochs": [training.best_epoch for training in trainings],
             },
+            NetworkUncertainty(mechanism, dynamics, observe(mechanism, dynamics, traces), self._of_learners()),
         )
 
     def _fit_learners(self, traces: Traces) -> Estimate:
@@ -197,6 +202,10 @@ class DIML:
             route = "interactions by evidence: a small game of logit-Q learners"
         assert estimate is not None
         return replace(estimate, info={**estimate.info, "estimator": type(self).__name__, "route": route})
+
+    def _of_learners(self) -> list[str]:
+        assert isinstance(self.dynamics, Dynamics)
+        return [name for name, parameter in self.dynamics.named_parameters() if parameter.requires_grad]
 
     def _train(self, traces: Traces, member: int, bar: tqdm[Any]) -> Training:
         assert not isinstance(self.mechanism, str)

@@ -29,6 +29,9 @@ from diml_envs.traces import Label, Traces
 from diml_inverse import likelihood
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.inference import intervals
+from diml_inverse.inference.maximum import MaximumUncertainty
+from diml_inverse.inference.network import NetworkUncertainty
+from diml_inverse.inference.posterior import PosteriorUncertainty
 from diml_inverse.inference.summary import Summary
 from diml_inverse.inference.uncertainty import Uncertainty
 from diml_inverse.prediction.change import Change, LearnerChange, MechanismChange
@@ -98,13 +101,14 @@ class Estimate:
     def intervals(
         self, actions: ArrayLike | Tensor, level: float = 0.95, covariance: str | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Low and high ends of normal intervals for `payoff_differences(actions)`, each [*B, N, A]; see there.
+        """Low and high ends of intervals for `payoff_differences(actions)`, each [*B, N, A]; see there.
 
         Raises:
             ValueError: as `standard_errors`, or a level outside (0, 1).
         """
         centre = self.payoff_differences(actions).double().cpu()
-        half = intervals.quantile(level) * self.standard_errors(actions, covariance)
+        errors = self.standard_errors(actions, covariance)
+        half = intervals.quantile(level, intervals.uncertainty_of(self).degrees(covariance)) * errors
         return centre - half, centre + half
 
     def summary(self, level: float = 0.95, covariance: str | None = None, max_rows: int = 40) -> Summary:
@@ -170,7 +174,7 @@ class Estimate:
         The covariance goes with it if it was computed before, by `standard_errors` or what rests on them; the play
         that it is computed from does not.
         """
-        header = {
+        header: dict[str, Any] = {
             "format": FORMAT,
             "mechanism": type(self.mechanism).__name__,
             "mechanism_config": self.mechanism.config(),
@@ -183,7 +187,8 @@ class Estimate:
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.mechanism.state_dict().items()}
         if self.uncertainty is not None and self.uncertainty.computed:
-            covariance, header["uncertainty"] = self.uncertainty.saved()
+            covariance, facts = self.uncertainty.saved()
+            header["uncertainty"] = {"class": type(self.uncertainty).__name__, **facts}
             tensors |= {UNCERTAINTY + name: tensor.contiguous() for name, tensor in covariance.items()}
         with atomic_write(path) as temporary:
             save_file(tensors, temporary, metadata={"diml": json.dumps(header)})
@@ -249,7 +254,8 @@ def _uncertainty(
     if "uncertainty" not in header:
         return None
     named = {name.removeprefix(UNCERTAINTY): tensor for name, tensor in tensors.items()}
-    return Uncertainty.restored(mechanism, dynamics, named, header["uncertainty"])
+    kinds = {kind.__name__: kind for kind in (MaximumUncertainty, PosteriorUncertainty, NetworkUncertainty)}
+    return kinds[header["uncertainty"]["class"]].restored(mechanism, dynamics, named, header["uncertainty"])
 
 
 def _check_sizes(config: Any, tensors: Mapping[str, Tensor], num_agents: int) -> None:

@@ -19,7 +19,7 @@ from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.estimate import Estimate
-from diml_inverse.inference.uncertainty import Uncertainty
+from diml_inverse.inference.maximum import MaximumUncertainty
 from diml_inverse.likelihood import ObservedPlay, nonfinite_place, observe, total_log_likelihood
 
 
@@ -95,7 +95,7 @@ class StructuredMLE:
             traces.agents,
             traces.action_labels,
             self._info(result),
-            Uncertainty(mechanism, dynamics, play, self.ridge, of_learners),
+            MaximumUncertainty(mechanism, dynamics, play, self.ridge, of_learners),
         )
 
     def _info(self, result: OptimizeResult) -> dict[str, Any]:

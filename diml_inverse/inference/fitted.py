@@ -57,12 +57,16 @@ class Fitted:
         learners = dict(self.dynamics.named_parameters())
         return mechanisms + [f"{plain(name)}{place}" for name in self.of_learners for place in _places(learners[name])]
 
-    def gradient(self, function: Function) -> tuple[Tensor, Tensor]:
-        """A function's value, any shape *S, and its derivative in theta, [*S, P]."""
+    def value(self, function: Function) -> Tensor:
+        """What a function makes of them, any shape; differentiable in `parameters`.
+
+        Raises:
+            ValueError: it returns no tensor of floating-point numbers.
+        """
         value = function(self.mechanism, self.dynamics)
         if not isinstance(value, Tensor) or not value.is_floating_point():
             raise ValueError(f"the function must return a tensor of floating-point numbers; got {value!r}")
-        return value.detach(), self.jacobian(value.reshape(-1)).reshape(*value.shape, self.size)
+        return value
 
     def jacobian(self, values: Tensor) -> Tensor:
         """d values / d theta, [M] -> [M, P]."""

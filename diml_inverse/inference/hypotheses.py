@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from numpy.typing import ArrayLike
-from scipy.stats import chi2
+from scipy.stats import chi2, f
 
 from diml_envs.traces import Traces
 from diml_inverse.inference.fitted import Function
 from diml_inverse.inference.intervals import uncertainty_of
+from diml_inverse.inference.maximum import MaximumUncertainty
 from diml_inverse.likelihood import observe
 
 if TYPE_CHECKING:
@@ -20,7 +22,10 @@ SAME = 1e-10  # share of the largest variance below which one restriction repeat
 
 
 class HypothesisTest(NamedTuple):
-    """statistic: chi-squared with so many degrees of freedom under the null hypothesis; p_value: of one as large."""
+    """statistic: chi-squared with so many degrees of freedom under the null hypothesis; p_value: of one as large.
+
+    With a covariance clustered over G episodes, statistic / degrees is compared with F(degrees, G - 1).
+    """
 
     statistic: float
     degrees: int
@@ -49,17 +54,21 @@ def wald_test(
         ValueError: play does not identify a restricted function, or as `Estimate.standard_errors`.
     """
     uncertainty = uncertainty_of(estimate)
-    found, slopes, variances = uncertainty.of(restriction, covariance)
-    off = (found.double().cpu() - torch.as_tensor(value, dtype=torch.float64)).reshape(-1)
-    slopes = slopes.reshape(len(off), -1)
-    if lost := variances.reshape(-1).isinf().nonzero()[:, 0].tolist():
+    values = uncertainty.fitted.value(restriction)
+    off = (values.detach().double().cpu() - torch.as_tensor(value, dtype=torch.float64)).reshape(-1)
+    found = values.reshape(-1)
+    if lost := uncertainty.variances(found, covariance).isinf().nonzero()[:, 0].tolist():
         raise ValueError(
             f"play does not identify restricted function number {lost[0]} of {len(off)}: its standard error is "
             "infinite. `estimate.summary()` shows which parameters are identified; often a difference of two is"
         )
-    values, vectors = torch.linalg.eigh(slopes @ uncertainty.covariance(covariance).matrix @ slopes.T)
+    values, vectors = torch.linalg.eigh(uncertainty.between(found, covariance))
     known = values > SAME * values[-1]
-    return _chi_squared(float(((vectors.T @ off)[known].square() / values[known]).sum()), int(known.sum()))
+    statistic, number = float(((vectors.T @ off)[known].square() / values[known]).sum()), int(known.sum())
+    of_scores = uncertainty.degrees(covariance)  # few episodes make a sandwich, and so the statistic, spread wider
+    if math.isinf(of_scores):
+        return _chi_squared(statistic, number)
+    return HypothesisTest(statistic, number, float(f.sf(statistic / number, number, of_scores)))
 
 
 def likelihood_ratio_test(
@@ -118,7 +127,13 @@ def _chi_squared(statistic: float, degrees: int) -> HypothesisTest:
 
 
 def _identified(estimate: Estimate) -> int:
-    return uncertainty_of(estimate).covariance().num_identified
+    uncertainty = uncertainty_of(estimate)
+    if not isinstance(uncertainty, MaximumUncertainty):
+        raise ValueError(
+            "a likelihood ratio needs estimates at a maximum of the likelihood, by StructuredMLE or TabularMLE; got "
+            f"one by {estimate.info.get('estimator', 'another estimator')}"
+        )
+    return int(uncertainty.facts()["identified"])
 
 
 def _total(estimate: Estimate, traces: Traces) -> float:

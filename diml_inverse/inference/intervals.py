@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 import torch
-from scipy.stats import norm
+from scipy.stats import t as student
 from torch import Tensor
 
 from diml_envs.mechanisms.base import Mechanism
@@ -38,21 +39,22 @@ def uncertainty_of(estimate: Estimate) -> Uncertainty:
     """
     if estimate.uncertainty is None:
         raise ValueError(
-            "this estimate holds no covariance: only StructuredMLE and TabularMLE give one, and a file has it only if "
-            "standard errors were asked for before save. Refit by one of them, or use diml_inverse.inference.bootstrap"
+            "this estimate holds no covariance: StructuredMLE, TabularMLE, InteractionEvidence and DIML give one, "
+            "and a file has it only if standard errors were asked for before save. Refit by one of them, or use "
+            "diml_inverse.inference.bootstrap(estimator, traces)"
         )
     return estimate.uncertainty
 
 
-def quantile(level: float) -> float:
-    """Half width of a normal interval in standard errors; 1.96 for .95.
+def quantile(level: float, degrees: float = math.inf) -> float:
+    """Half width of an interval in standard errors, by Student's t; with infinite degrees normal, 1.96 for .95.
 
     Raises:
         ValueError: a level outside (0, 1).
     """
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1; got {level}")
-    return float(norm.ppf((1 + level) / 2))
+    return float(student.ppf((1 + level) / 2, degrees))
 
 
 def standard_errors(estimate: Estimate, actions: Tensor, covariance: str | None = None) -> Tensor:
@@ -90,9 +92,10 @@ def function_interval(
     Raises:
         ValueError: as `Estimate.standard_errors`, or a function that returns no tensor.
     """
-    value, _, variances = uncertainty_of(estimate).of(function, covariance)
-    value, error = value.double().cpu(), variances.sqrt()
-    half = quantile(level) * error
+    uncertainty = uncertainty_of(estimate)
+    value, variances = uncertainty.of(function, covariance)
+    error = variances.sqrt()
+    half = quantile(level, uncertainty.degrees(covariance)) * error
     return Interval(value, error, value - half, value + half)
 
 

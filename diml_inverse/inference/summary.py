@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_inverse.inference.intervals import function_interval, learner_parameters, quantile, uncertainty_of
+from diml_inverse.inference.maximum import MaximumUncertainty
 
 if TYPE_CHECKING:
     from diml_inverse.estimate import Estimate
@@ -44,7 +46,7 @@ class Summary:
         shown = pd.concat([rows.iloc[:max_rows], _learner_rows(learners)])
         ends = [f"[{(1 - level) / 2:.3f}".rstrip("0"), f"{(1 + level) / 2:.3f}".rstrip("0") + "]"]
         table = shown.set_axis(["coef", "std err", "z", "P>|z|", *ends], axis=1)
-        return cls(_header(estimate, covariance), table, tuple(_notes(estimate, rows, learners, max_rows)))
+        return cls(_header(estimate, covariance), table, tuple(_notes(estimate, covariance, rows, learners, max_rows)))
 
     def __str__(self) -> str:
         items = list(self.header.items())
@@ -52,8 +54,8 @@ class Summary:
         facts = [_line(*left) + "    " + _line(*right) for left, right in pairs]
         body = self.table.to_string(float_format=lambda value: f"{value:.4f}", na_rep="-", header=True)
         rule, thin = "=" * WIDTH, "-" * WIDTH
-        title = "Maximum likelihood of payoffs from choices".center(WIDTH).rstrip()
-        return "\n".join([title, rule, *facts, rule, body, thin if self.notes else rule, *self.notes])
+        title = "Payoffs recovered from choices".center(WIDTH).rstrip()
+        return "\n".join([title, rule, *facts, rule, body, thin, *self.notes])
 
     __repr__ = __str__
 
@@ -63,8 +65,8 @@ def _line(name: str, value: str) -> str:
 
 
 def _header(estimate: Estimate, covariance: str | None) -> dict[str, str]:
-    uncertainty = uncertainty_of(estimate)
-    facts, found = uncertainty.facts(), uncertainty.covariance(covariance)
+    facts = uncertainty_of(estimate).facts()
+    identified = "Identified" if isinstance(uncertainty_of(estimate), MaximumUncertainty) else "Effective"
     return {
         "Mechanism": type(estimate.mechanism).__name__,
         "Log-likelihood": f"{facts['log_likelihood']:.2f}",
@@ -72,26 +74,26 @@ def _header(estimate: Estimate, covariance: str | None) -> dict[str, str]:
         "No. decisions": str(facts["decisions"]),
         "Estimator": str(estimate.info.get("estimator", "")),
         "No. episodes": str(facts["episodes"]),
-        "Converged": "yes" if estimate.info.get("converged") else "no",
-        "Covariance type": found.kind,
-        "Ridge": f"{uncertainty.ridge:g}",
-        "Identified": f"{found.num_identified} of {len(found.scale)}",
+        "Penalty": facts["penalty"],
+        "Covariance type": covariance or facts["covariance"],
+        "Parameters": str(facts["parameters"]),
+        identified: f"{facts['identified']:.4g}",
     }
 
 
 def _payoff_rows(estimate: Estimate, level: float, covariance: str | None, max_rows: int) -> pd.DataFrame:
-    if isinstance(estimate.mechanism, TabularMechanism):
+    if isinstance(estimate.mechanism, TabularMechanism) or not isinstance(uncertainty_of(estimate), MaximumUncertainty):
         return _difference_rows(estimate, level, covariance, max_rows)
     uncertainty = uncertainty_of(estimate)
     found = function_interval(
         estimate, lambda mechanism, _: torch.cat([p.reshape(-1) for p in mechanism.parameters()]), level, covariance
     )
     names = uncertainty.fitted.names()[: uncertainty.fitted.num_on_payoffs]
-    return _rows(names, *(part.numpy() for part in found))
+    return _rows(names, (part.numpy() for part in found), uncertainty.degrees(covariance))
 
 
 def _difference_rows(estimate: Estimate, level: float, covariance: str | None, max_rows: int) -> pd.DataFrame:
-    """Payoff differences of a table, context by context: its entries themselves are not identified."""
+    """Payoff differences, context by context, where parameters say nothing by themselves: of tables and networks."""
     names: list[str] = []
     places: list[tuple[int, ...]] = []
     for name, agent, profile, action in _cells(estimate):
@@ -103,8 +105,9 @@ def _difference_rows(estimate: Estimate, level: float, covariance: str | None, m
     which = np.arange(len(places)), [place[-2] for place in places], [place[-1] for place in places]
     errors = estimate.standard_errors(profiles, covariance).numpy()[which]
     values = estimate.payoff_differences(profiles).double().cpu().numpy()[which]
-    half = quantile(level) * errors
-    return _rows(names, values, errors, values - half, values + half)
+    degrees = uncertainty_of(estimate).degrees(covariance)
+    half = quantile(level, degrees) * errors
+    return _rows(names, (values, errors, values - half, values + half), degrees)
 
 
 def _cells(estimate: Estimate) -> Iterator[tuple[str, int, tuple[int, ...], int]]:
@@ -120,17 +123,22 @@ def _cells(estimate: Estimate) -> Iterator[tuple[str, int, tuple[int, ...], int]
 
 def _learner_rows(learners: pd.DataFrame) -> pd.DataFrame:
     columns = (learners[name].to_numpy(float) for name in ("value", "std_error", "low", "high"))
-    return _rows(list(learners["name"]), *columns).assign(z=np.nan, p=np.nan)
+    return _rows(list(learners["name"]), columns).assign(z=np.nan, p=np.nan)
 
 
-def _rows(names: list[str], value: np.ndarray, error: np.ndarray, low: np.ndarray, high: np.ndarray) -> pd.DataFrame:
+def _rows(names: list[str], columns: Iterable[np.ndarray], degrees: float = math.inf) -> pd.DataFrame:
+    """columns: value, standard error, low and high end."""
+    value, error, low, high = columns
     known = np.isfinite(error) & (error > 0)
     z = np.divide(value, error, out=np.full(len(value), np.nan), where=known)
-    p = 2 * norm.sf(np.abs(z))
+    p = 2 * student.sf(np.abs(z), degrees)
     return pd.DataFrame({"coef": value, "error": error, "z": z, "p": p, "low": low, "high": high}, index=names)
 
 
-def _notes(estimate: Estimate, rows: pd.DataFrame, learners: pd.DataFrame, max_rows: int) -> Iterator[str]:
+def _notes(
+    estimate: Estimate, covariance: str | None, rows: pd.DataFrame, learners: pd.DataFrame, max_rows: int
+) -> Iterator[str]:
+    yield f"Standard errors: {uncertainty_of(estimate).made(covariance)}."
     if edge := sorted({name.partition("[")[0] for name in learners.loc[learners["at_edge"], "name"]}):
         yield f"Warning: {', '.join(edge)} at an end of the range: standard errors and intervals mean nothing there."
     if not estimate.info.get("converged", True):

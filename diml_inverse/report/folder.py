@@ -30,7 +30,8 @@ def save_fit(
 ) -> None:
     """Write estimate.safetensors, payoff_differences.csv, history.csv, fit.json and picture.png into a new folder.
 
-    The table gets standard errors and 95 % intervals if the estimate has them (maximum likelihood).
+    The table gets standard errors and 95 % intervals if the estimate has them, and summary.txt is written; fit.json
+    says how the intervals were made, or why there are none.
     Where the structure was learnt, also kinds.csv and kinds.png (what the game is made of), or families.csv.
 
     Args:
@@ -46,11 +47,13 @@ def save_fit(
         FileExistsError: the folder is there already.
     """
     folder.mkdir(parents=True)
-    table = with_intervals(table, estimate, traces)  # before saving: the covariance is saved once computed
+    table, made = with_intervals(table, estimate, traces)  # before saving: the covariance is saved once computed
     estimate.save(folder / ESTIMATE)
     table[[name for name in COLUMNS if name in table]].to_csv(folder / "payoff_differences.csv", index=False)
     estimate.history.to_csv(folder / "history.csv", index=False)
-    (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n")
+    (folder / FACTS).write_text(json.dumps({**facts, "intervals": made}, indent=2) + "\n")
+    if estimate.uncertainty is not None and "std_error" in table:
+        (folder / "summary.txt").write_text(f"{estimate.summary()}\n")
     figure = picture(estimate, traces, comparison_table(table, traces), scale_known)
     figure.savefig(folder / "picture.png", dpi=150)
     if "kinds" in estimate.info:

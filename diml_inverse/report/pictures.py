@@ -44,8 +44,8 @@ def recovered_against_true(comparison: pd.DataFrame, scaled: bool = False) -> Fi
     figure = Figure(figsize=(6.4, 6.2), layout="constrained")
     axes = figure.subplots()
     _identity_line(axes, shown[[name, f"true_{name}"]].to_numpy())
-    _points(axes, shown, name)
-    _bars(axes, shown, scaled)
+    bars = _bars(axes, shown, scaled)
+    _points(axes, shown, name, "point size: visits; bars: 95 % intervals" if bars else "point size: visits")
     unit = "each agent's largest = 1" if scaled else "payoff units"
     axes.set(xlabel=f"true payoff difference ({unit})", ylabel=f"recovered payoff difference ({unit})")
     cut = f"\nthe {MOST_POINTS} most visited of {len(known)} points" if len(known) > MOST_POINTS else ""
@@ -63,7 +63,7 @@ def _identity_line(axes: Axes, values: NDArray[np.float64]) -> None:
     axes.set_axisbelow(True)
 
 
-def _points(axes: Axes, shown: pd.DataFrame, name: str) -> None:
+def _points(axes: Axes, shown: pd.DataFrame, name: str, explanation: str) -> None:
     agents = list(shown["agent"].sort_index().unique())
     coloured = len(agents) <= len(COLOURS)
     colour_of = dict(zip(agents, COLOURS if coloured else COLOURS[:1] * len(agents), strict=False))
@@ -81,15 +81,16 @@ def _points(axes: Axes, shown: pd.DataFrame, name: str) -> None:
         axes.plot([], [], "o", color=colour_of[agent], label=agent if coloured else f"{len(agents)} agents")
     if len(shown) <= FEW_POINTS:
         _name_points(axes, shown, name)
-    axes.legend(loc="upper left", title="point size: visits", frameon=False)
+    axes.legend(loc="upper left", title=explanation, frameon=False)
 
 
-def _bars(axes: Axes, shown: pd.DataFrame, scaled: bool) -> None:
-    """Intervals of identified differences; they may reach out of the picture."""
+def _bars(axes: Axes, shown: pd.DataFrame, scaled: bool) -> bool:
+    """Intervals of identified differences, if to be shown; they may reach out of the picture."""
     if scaled or "std_error" not in shown or len(shown) > MOST_BARS:
-        return
+        return False
     known = shown[np.isfinite(shown["std_error"])]
     axes.vlines(known["true_payoff_difference"], known["low"], known["high"], color="0.55", linewidth=0.8, zorder=1.5)
+    return True
 
 
 def _name_points(axes: Axes, shown: pd.DataFrame, name: str) -> None:

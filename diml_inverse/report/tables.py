@@ -12,9 +12,11 @@ from diml_envs.traces import Traces
 from diml_inverse.estimate import Estimate
 from diml_inverse.identification.contexts import most_visited, others_in_words, visited_contexts
 from diml_inverse.inference.intervals import quantile, uncertainty_of
+from diml_inverse.inference.network import NetworkUncertainty
 
 # `others` names every agent, so that a table of every context of a crowd of hundreds would fill a disk.
 MOST_NAMES = 4_000_000
+MOST_WORK = 1e8  # of differentiating for a network's standard errors: some 20 s
 
 
 def payoff_difference_table(
@@ -47,24 +49,26 @@ def payoff_difference_table(
 
 def with_intervals(
     table: pd.DataFrame, estimate: Estimate, traces: Traces, level: float = 0.95, most_names: int = MOST_NAMES
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, str]:
     """`payoff_difference_table(estimate.mechanism, traces)` with columns std_error, low and high appended.
 
-    The table as it is if the estimate has no standard errors (no maximum-likelihood fit, too many parameters, no
-    maximum). Infinite where play does not identify the difference.
+    Infinite where play does not identify the difference. And how they were made, in words; or why there are none, with
+    the table as it is.
     """
-    if estimate.uncertainty is None:
-        return table
-    mechanism = estimate.mechanism
+    uncertainty, mechanism = estimate.uncertainty, estimate.mechanism
+    if isinstance(uncertainty, NetworkUncertainty) and uncertainty.work > MOST_WORK:
+        return table, "none: they would take long; ask estimate.standard_errors(actions) or resample episodes"
     contexts = most_visited(visited_contexts(traces), most_names // (mechanism.num_actions * traces.num_agents))
     try:
         errors = context_standard_errors(estimate, contexts)
-    except ValueError:
-        return table
+    except ValueError as reason:
+        return table, f"none: {reason}"
     row, action = np.nonzero(mechanism.action_mask.numpy()[contexts["agent"]])
     error = errors[row, action]
-    centre, half = table["payoff_difference"].to_numpy(), quantile(level) * error
-    return table.assign(std_error=error, low=centre - half, high=centre + half)
+    uncertainty = uncertainty_of(estimate)
+    centre, half = table["payoff_difference"].to_numpy(), quantile(level, uncertainty.degrees()) * error
+    with_them = table.assign(std_error=error, low=centre - half, high=centre + half)
+    return with_them, f"{level:.0%} intervals: {uncertainty.made()}"
 
 
 def context_standard_errors(estimate: Estimate, contexts: pd.DataFrame) -> NDArray[np.float64]:

@@ -101,7 +101,7 @@ class Problem:
     def _update(self, now: Posterior) -> None:
         """One scoring step of the weights, then the variances."""
         covariance = self._step(now)
-        for kind, places in self._places(now.kinds).items():
+        for kind, places in self.places(now.kinds).items():
             weights, variance = now.weights[kind], now.variances[kind]
             now.effective[kind] = max(self.sizes[kind] - np.diag(covariance)[places].sum() / variance, 0.0)
             prior_scale = PRIOR_SCALE * self.logit_scale
@@ -110,9 +110,9 @@ class Problem:
 
     def _step(self, now: Posterior) -> FloatArray:
         """Move the weights by Fisher scoring, halved until the posterior rises; returns their covariance."""
-        gradient, information = self._derivatives(now)
+        gradient, information = self.derivatives(now)
         shrinkage = np.concatenate([np.full(self.sizes[kind], 1 / now.variances[kind]) for kind in now.kinds])
-        flat = self._flat(now)
+        flat = self.flat(now)
         factor = cho_factor(information + np.diag(shrinkage), lower=True)
         step = cho_solve(factor, gradient - shrinkage * flat)
         current = self._log_posterior(now.kinds, flat, shrinkage)
@@ -121,20 +121,20 @@ class Problem:
                 flat = flat + step
                 break
             step = step / 2
-        for kind, places in self._places(now.kinds).items():
+        for kind, places in self.places(now.kinds).items():
             now.weights[kind] = flat[places]
         inverse, _ = lapack.dpotri(factor[0], lower=1)
         covariance: FloatArray = np.tril(inverse) + np.tril(inverse, -1).T
         return covariance
 
-    def _derivatives(self, now: Posterior) -> tuple[FloatArray, FloatArray]:
+    def derivatives(self, now: Posterior) -> tuple[FloatArray, FloatArray]:
         size = sum(self.sizes[kind] for kind in now.kinds)
         gradient, information = np.zeros(size), np.zeros((size, size))
         for agent, play in enumerate(self.plays):
             features = np.concatenate([self.features[kind][agent] for kind in now.kinds], 1)
             own = np.flatnonzero(features.any(0))
             features = np.ascontiguousarray(features[:, own])
-            table = (features @ self._flat(now)[own]).reshape(len(play.others), play.num_actions)
+            table = (features @ self.flat(now)[own]).reshape(len(play.others), play.num_actions)
             of_table, about_table = gradient_and_information(play, self.dynamics, table)
             gradient[own] += features.T @ of_table
             information[np.ix_(own, own)] += features.T @ (about_table @ features)
@@ -143,7 +143,7 @@ class Problem:
     def _log_posterior(self, kinds: list[int], flat: FloatArray, shrinkage: FloatArray) -> float:
         total = -0.5 * float(flat @ (shrinkage * flat))
         for agent, play in enumerate(self.plays):
-            table = sum(self.features[kind][agent] @ flat[places] for kind, places in self._places(kinds).items())
+            table = sum(self.features[kind][agent] @ flat[places] for kind, places in self.places(kinds).items())
             total += log_likelihood(play, self.dynamics, np.asarray(table).reshape(len(play.others), -1))
         return total
 
@@ -162,9 +162,9 @@ class Problem:
         """Weights at their mode for these variances, and the evidence for each kind; the kind of the least."""
         for _ in range(3):
             self._step(now)
-        gradient, information = self._derivatives(now)
-        linear = information @ self._flat(now) + gradient
-        places = self._places(now.kinds)
+        gradient, information = self.derivatives(now)
+        linear = information @ self.flat(now) + gradient
+        places = self.places(now.kinds)
         whole = self._log_evidence(linear, information, now, places)
         now.evidence_lost = {}
         for kind in now.kinds:
@@ -186,11 +186,11 @@ class Problem:
         scaled = scale * linear[chosen]
         return float(scaled @ cho_solve(factor, scaled) / 2 - np.log(np.diag(factor[0])).sum())
 
-    def _places(self, kinds: list[int]) -> dict[int, slice]:
+    def places(self, kinds: list[int]) -> dict[int, slice]:
         ends = np.cumsum([0, *(self.sizes[kind] for kind in kinds)])
         return {kind: slice(int(ends[i]), int(ends[i + 1])) for i, kind in enumerate(kinds)}
 
-    def _flat(self, now: Posterior) -> FloatArray:
+    def flat(self, now: Posterior) -> FloatArray:
         return np.concatenate([now.weights[kind] for kind in now.kinds])
 
 

@@ -7,21 +7,27 @@ import itertools
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.logit import LogitDynamics
 from diml_inverse.estimate import Estimate
+from diml_inverse.inference.posterior import PosteriorUncertainty
 from diml_inverse.likelihood import observe
 from diml_inverse.structure.curvature import AgentPlay, agent_play
 from diml_inverse.structure.evidence import Posterior, Problem
 from diml_inverse.structure.kinds import Game, Kind, default_kinds, num_weights
+from diml_inverse.structure.left_out import with_kinds_left_out
 
 LARGEST_TABLE = 200_000  # payoffs of the whole game
 MOST_CONTEXT_PAYOFFS = 6_000  # payoffs of the contexts one agent met: their information is a square matrix
@@ -63,20 +69,23 @@ class InteractionEvidence:
         kinds = list(default_kinds(game) if self.kinds is None else self.kinds)
         plays = self._plays(traces)
         features = [[_features(kind, game, agent, play.others) for agent, play in enumerate(plays)] for kind in kinds]
-        posterior = Problem(plays, features, self.dynamics).maximise_evidence()
+        problem = Problem(plays, features, self.dynamics)
+        posterior = problem.maximise_evidence()
         mechanism = TabularMechanism.from_payoffs(_payoffs(posterior, kinds, game)).requires_grad_(False)
-        row = {"iteration": posterior.rounds, "seconds": time.perf_counter() - begun}
-        row["train_log_likelihood"] = 0.0
         estimate = Estimate(
             mechanism,
             copy.deepcopy(self.dynamics),
-            pd.DataFrame([row]),
+            pd.DataFrame([{"iteration": posterior.rounds, "seconds": time.perf_counter() - begun}]),
             traces.agents,
             traces.action_labels,
             {"estimator": type(self).__name__, "kinds": _composition(posterior, kinds, game, mechanism)},
         )
-        estimate.history["train_log_likelihood"] = estimate.log_likelihood(traces)
-        return estimate
+        mean = estimate.log_likelihood(traces)
+        estimate.history["train_log_likelihood"] = mean
+        decisions = sum(len(play.actions) for play in plays)
+        facts: dict[str, Any] = {"log_likelihood": mean * decisions, "decisions": decisions, "episodes": len(traces)}
+        facts |= {"identified": sum(posterior.effective.values()), "penalty": "variance for each kind"}
+        return replace(estimate, uncertainty=_uncertainty(problem, posterior, kinds, game, estimate, facts))
 
     def _plays(self, traces: Traces) -> list[AgentPlay]:
         if not fits(traces):
@@ -111,18 +120,44 @@ def _features(kind: Kind, game: Game, agent: int, others: NDArray[np.int64]) -> 
     return whole
 
 
-def _payoffs(posterior: Posterior, kinds: list[Kind], game: Game, only: int | None = None) -> NDArray[np.float64]:
-    """Posterior mode at every profile, [A_1, ..., A_N, N]; of one kind only, if named."""
+def _table_features(kind: Kind, game: Game) -> NDArray[np.float64]:
+    """What each weight of a kind adds to each payoff of the whole game, [A_1, ..., A_N, N, P]."""
     counts = game.action_counts
-    payoffs = np.zeros((*counts, len(counts)))
+    of_agents = []
     for agent in range(len(counts)):
         rest = [counts[j] for j in range(len(counts)) if j != agent]
         others = np.array(list(itertools.product(*map(range, rest))), np.int64).reshape(math.prod(rest), len(rest))
-        table = np.zeros((len(others), counts[agent]))
-        for kind in posterior.kinds if only is None else [only]:
-            table += _features(kinds[kind], game, agent, others) @ posterior.weights[kind]
-        payoffs[..., agent] = np.moveaxis(table.reshape(*rest, counts[agent]), -1, agent)
+        found = _features(kind, game, agent, others)
+        of_agents.append(np.moveaxis(found.reshape(*rest, *found.shape[1:]), -2, agent))
+    return np.stack(of_agents, -2)
+
+
+def _payoffs(posterior: Posterior, kinds: list[Kind], game: Game, only: int | None = None) -> NDArray[np.float64]:
+    """Posterior mode at every profile, [A_1, ..., A_N, N]; of one kind only, if named."""
+    payoffs = np.zeros((*game.action_counts, game.num_agents))
+    for kind in posterior.kinds if only is None else [only]:
+        payoffs += _table_features(kinds[kind], game) @ posterior.weights[kind]
     return payoffs
+
+
+def _uncertainty(
+    problem: Problem, posterior: Posterior, kinds: list[Kind], game: Game, estimate: Estimate, facts: dict[str, Any]
+) -> PosteriorUncertainty:
+    numbers, covariance = with_kinds_left_out(problem, posterior)
+    weights = [posterior.weights.get(number, np.zeros(problem.sizes[number])) for number in numbers]
+    return PosteriorUncertainty(
+        estimate.mechanism,
+        estimate.dynamics,
+        partial(_features_of_all, [kinds[number] for number in numbers], game),
+        torch.tensor(np.concatenate([np.zeros(0), *weights])),
+        torch.tensor(covariance),
+        facts,
+    )
+
+
+def _features_of_all(kinds: list[Kind], game: Game) -> Tensor:
+    features = [_table_features(kind, game) for kind in kinds]
+    return torch.tensor(np.concatenate([np.zeros((*game.action_counts, game.num_agents, 0)), *features], -1))
 
 
 def _composition(

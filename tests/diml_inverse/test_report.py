@@ -109,6 +109,11 @@ def test_pictures_label_axes_with_units_and_limit_panels(traces, truth):
         axes = recovered_against_true(comparison, scaled).axes[0]
         assert axes.get_xlabel() == f"true payoff difference ({unit})"
         assert "relative error 0 " in axes.get_title()
+        assert axes.get_legend().get_title().get_text() == "point size: visits"
+    doubtful = comparison.assign(std_error=[np.inf] + [0.1] * (len(comparison) - 1), low=-1.0, high=1.0)
+    axes = recovered_against_true(doubtful).axes[0]
+    assert "bars: 95 % intervals" in axes.get_legend().get_title().get_text()
+    assert len(axes.collections[0].get_segments()) == len(doubtful) - 1
     crowd = Traces(np.random.default_rng(0).integers(9, size=(2, 5, 9)))
     estimate = Estimate(AnonymousMechanism(9, 9), LogitDynamics(), pd.DataFrame(), crowd.agents, crowd.action_labels)
     figure = choices_over_rounds(estimate, crowd)
@@ -130,12 +135,18 @@ def test_folder_holds_what_is_promised(tmp_path, traces, truth):
     table = payoff_difference_table(estimate.mechanism, traces, truth)
     save_fit(tmp_path / "fit", estimate, traces, table, {"seed": 0})
     written = sorted(path.name for path in (tmp_path / "fit").iterdir())
-    assert written == ["estimate.safetensors", "fit.json", "history.csv", "payoff_differences.csv", "picture.png"]
+    tables = ["history.csv", "payoff_differences.csv", "picture.png", "summary.txt"]
+    assert written == ["estimate.safetensors", "fit.json", *tables]
     read = pd.read_csv(tmp_path / "fit" / "payoff_differences.csv")
     intervals = ["std_error", "low", "high"]
     assert list(read.columns) == ["agent", "others", "action", "payoff_difference", "visits", *intervals]
     np.testing.assert_allclose(read["payoff_difference"], table["payoff_difference"])
-    assert json.loads((tmp_path / "fit" / "fit.json").read_text()) == {"seed": 0}
+    np.testing.assert_allclose(read["high"] - read["low"], 2 * 1.959964 * read["std_error"], rtol=1e-6)
+    assert (tmp_path / "fit" / "summary.txt").read_text() == f"{estimate.summary()}\n"
+    assert json.loads((tmp_path / "fit" / "fit.json").read_text()) == {
+        "seed": 0,
+        "intervals": "95% intervals: inverse curvature of the log-likelihood (observed information)",
+    }
     assert Estimate.load(tmp_path / "fit" / "estimate.safetensors").agents == traces.agents
     assert imread(tmp_path / "fit" / "picture.png").std() > 0.05
     with pytest.raises(FileExistsError):

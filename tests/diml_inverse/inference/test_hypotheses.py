@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chi2
+from scipy.stats import chi2, t
 
 from diml_envs.mechanisms import CongestionMechanism, Mechanism
 from diml_inverse import Dynamics, LogitDynamics, StructuredMLE, TabularMLE, simulate
@@ -43,6 +43,8 @@ def test_one_restriction_is_the_square_of_z() -> None:
     assert found.statistic == pytest.approx(row["z"] ** 2)
     assert found.p_value == pytest.approx(row["P>|z|"])
     assert found.degrees == 1
+    clustered = wald_test(ESTIMATE, lambda mechanism, _: mechanism.quadratic_cost[2], covariance="clustered")
+    assert clustered.p_value == pytest.approx(2 * t.sf(clustered.statistic**0.5, 59))  # 60 episodes
 
 
 def test_repeated_restrictions_count_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ import diml_inverse.inference.information as information_module
 from diml_envs import Traces
 from diml_envs.mechanisms import CongestionMechanism, Mechanism, PublicGoodsMechanism, TabularMechanism
 from diml_inverse import (
-    DIML,
     AttractionDynamics,
     Dynamics,
     Estimate,
@@ -147,6 +147,53 @@ def test_what_play_does_not_identify_has_an_infinite_standard_error() -> None:
         assert estimate.standard_errors(traces.actions[0, :3]).isfinite().all()
 
 
+@pytest.mark.parametrize("tolerance", [1e-13, 1e-9])
+@pytest.mark.parametrize("ridge", [0.0, 0.01])
+@pytest.mark.parametrize("mechanism", [TabularMechanism([2, 3]), CongestionMechanism(2, 3)], ids=["table", "formula"])
+def test_precision_and_payoffs_together_are_not_identified(
+    mechanism: Mechanism, ridge: float, tolerance: float
+) -> None:
+    """Only their product is, also where the fit stopped a little before its maximum, off the ridge of equal ones."""
+    truth = TabularMechanism.from_payoffs(np.random.default_rng(1).normal(size=(2, 3, 2)) / 2)
+    if isinstance(mechanism, CongestionMechanism):
+        truth, mechanism = CongestionMechanism.random(3, 3), CongestionMechanism(3, 3)
+    traces = simulate(truth, KNOWN, 30, 20, seed=0)
+    free = LogitDynamics(0.25, 2.0, 0.06, fit=("precision",))
+    estimate = StructuredMLE(mechanism, free, ridge=ridge, tolerance=tolerance).fit(traces)
+    known = StructuredMLE(mechanism, KNOWN).fit(traces)
+    identified = estimate.uncertainty.covariance().num_identified
+    assert identified == known.uncertainty.covariance().num_identified
+    assert learner_parameters(estimate)["std_error"].tolist() == [np.inf]
+    assert estimate.standard_errors(traces.actions[0, :1]).isinf().any()
+
+    def product(mechanism: Mechanism, dynamics: Dynamics) -> torch.Tensor:
+        payoffs = mechanism.counterfactual_payoffs(torch.tensor(traces.actions[0, 0]))[0]
+        return dynamics.value("precision") * (payoffs[1] - payoffs[0])
+
+    if ridge == 0 and tolerance == 1e-13:
+        found, expected = function_interval(estimate, product), function_interval(known, product)
+        torch.testing.assert_close(found.value, expected.value, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(found.standard_error, expected.standard_error, rtol=1e-3, atol=1e-3)
+
+
+def test_draws_have_the_standard_errors() -> None:
+    """800 draws: a standard deviation is uncertain by 2.5 %; four of these for the furthest of many."""
+    traces = simulate(CongestionMechanism.random(3, 3), KNOWN, 40, 20, seed=0)
+    estimate = StructuredMLE(
+        CongestionMechanism(3, 3), LogitDynamics(0.3, 3.0, 0.06, fit=("learning_rate",)), tolerance=1e-11
+    ).fit(traces)
+    draws = estimate.uncertainty.draws(800, seed=0)
+    payoffs = torch.stack(
+        [mechanism.counterfactual_payoffs(torch.tensor(traces.actions[0, :3])) for mechanism, _ in draws]
+    )
+    spread = (payoffs - payoffs.mean(-1, keepdim=True)).std(0)
+    torch.testing.assert_close(spread, estimate.standard_errors(traces.actions[0, :3]), rtol=0.1, atol=0)
+    rates = torch.stack([dynamics.value("learning_rate") for _, dynamics in draws])
+    assert float(rates.std()) == pytest.approx(learner_parameters(estimate)["std_error"][0], rel=0.15)
+    again = estimate.uncertainty.draws(800, seed=0)[0][0]
+    assert torch.equal(again.quadratic_cost, draws[0][0].quadratic_cost)
+
+
 def test_a_context_never_met_has_an_infinite_standard_error() -> None:
     traces = random_play([2, 3, 2])
     actions = traces.actions.copy()
@@ -191,9 +238,9 @@ def test_the_covariance_goes_into_the_file_once_computed(tmp_path: Path) -> None
 
 def test_errors_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     traces = random_play([2, 2], episodes=12)
-    with pytest.raises(ValueError, match="only StructuredMLE and TabularMLE"):
-        DIML(TabularMechanism([2, 2]), KNOWN, max_epochs=1).fit(traces).standard_errors([[0, 0]])
     estimate = TabularMLE(KNOWN).fit(traces)
+    with pytest.raises(ValueError, match=r"use diml_inverse.inference.bootstrap\(estimator, traces\)"):
+        replace(estimate, uncertainty=None).standard_errors([[0, 0]])
     with pytest.raises(ValueError, match="level must be between 0 and 1"):
         estimate.intervals([[0, 0]], level=95)
     with pytest.raises(ValueError, match="covariance must be one of clustered, information"):
