@@ -192,6 +192,14 @@ def test_figure_against_agents():
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["40", "80"]
 
 
+@pytest.mark.parametrize("seconds", [1e-4, 0.13, 1.0, 4.67, 210.0])
+def test_a_single_mark_stands_within_its_axes(seconds):
+    rows = [("E2", "auto", 0, "choice_kl", 0.02), ("E2", "auto", 0, "fit_seconds", seconds)]
+    (axes,) = figures.against_time(pd.DataFrame(rows, columns=list(COLUMNS[:5])), "choice_kl").axes
+    for (low, high), value in ((axes.get_xlim(), seconds), (axes.get_ylim(), 0.02)):
+        assert low < value / 2 < value * 2 < high
+
+
 def test_means_and_spreads_in_tables():
     rows = [
         ("E1", "auto", 0, "accuracy", 1.0),

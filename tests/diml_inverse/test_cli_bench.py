@@ -33,7 +33,7 @@ def test_several_values_after_an_option():
 def test_a_run_and_the_same_again(tmp_path):
     arguments = ("bench", "paper", "--tasks", "E2", "--estimators", "structured", "--seeds", 1, "-o", tmp_path)
     first = diml(*arguments)
-    assert first.exit_code == 0, first.output
+    assert first.exit_code == 0, (first.output, first.exception)
     shown = pd.read_csv(io.StringIO(first.stdout))
     assert shown[["task", "estimator", "seeds"]].to_numpy().tolist() == [["E2", "structured", 1]]
     assert "1/1" in first.stderr
