@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.learner import LearnerDynamics
 from diml_inverse.dynamics.members import default_members
 from diml_inverse.estimate import Estimate
-from diml_inverse.held_out import HeldOut, folds, score, together
-
-
-class FitsMechanism(Protocol):
-    """An estimator of mechanisms, such as `StructuredMLE` and `DIML`."""
-
-    def fit(self, traces: Traces) -> Estimate: ...
-
+from diml_inverse.held_out import FitsMechanism, Outcome, cross_validated, folds
 
 EstimatorUnder = Callable[[Dynamics], FitsMechanism]
 
@@ -27,7 +20,7 @@ EstimatorUnder = Callable[[Dynamics], FitsMechanism]
 class _Trial:
     member: str
     dynamics: Dynamics
-    held_out: HeldOut
+    outcome: Outcome
 
 
 class DynamicsComparison:
@@ -35,8 +28,9 @@ class DynamicsComparison:
 
     `info["learners"]` of the estimate has a row for each: `member`, `fitted` (how many parameters),
     `held_out_log_likelihood` (mean nats per decision), `standard_error` (over episodes, of the difference to the
-    best), `chosen`. `info["learner_parameters"]` has the chosen one's values, `info["at_edge"]` those the data
-    push to an end of their range.
+    best), `chosen`, `failed` (why the fit ended in NaN or infinity, such a member is never chosen; else None).
+    `info["learner_parameters"]` has the chosen one's values, `info["at_edge"]` those the data push to an end of their
+    range.
 
     Built-in members have precision 1: play shows precision and payoffs only as a product, so payoffs come out in
     logits, and only their signs and ratios mean something.
@@ -63,17 +57,28 @@ class DynamicsComparison:
 
         Raises:
             ValueError: fewer than two episodes of two rounds or more.
+            FloatingPointError: no member could be fitted, with each one's reason.
         """
         members = default_members(int(traces.lengths.max())) if self.members is None else self.members
         parts = folds(traces, self.seed)
-        trials = [
-            _Trial(name, dynamics, together([score(self.trial(dynamics).fit(train), test) for train, test in parts]))
-            for name, dynamics in members.items()
-        ]
-        best = max(trials, key=lambda trial: trial.held_out.mean)
-        estimate = self.estimator(best.dynamics).fit(traces)
-        rows = [_row(trial, best) for trial in trials]
-        return replace(estimate, info={**estimate.info, "learners": rows, **described(estimate.dynamics)})
+        trials = [_Trial(name, model, cross_validated(self.trial(model), parts)) for name, model in members.items()]
+        estimate, trials = self._refitted(sorted(trials, key=lambda trial: trial.outcome.mean, reverse=True), traces)
+        rows = {trial.member: _row(trial, trials[0]) for trial in trials}
+        learners = [rows[name] for name in members]
+        return replace(estimate, info={**estimate.info, "learners": learners, **described(estimate.dynamics)})
+
+    def _refitted(self, ranked: list[_Trial], traces: Traces) -> tuple[Estimate, list[_Trial]]:
+        """The fit of the best that can be fitted to all episodes too; the trials, its own first."""
+        lost: list[_Trial] = []
+        for place, trial in enumerate(ranked):
+            if trial.outcome.failed:
+                break
+            try:
+                return self.estimator(trial.dynamics).fit(traces), [*ranked[place:], *lost]
+            except FloatingPointError as error:
+                lost.append(replace(trial, outcome=Outcome(None, str(error))))
+        reasons = "; ".join(f"{trial.member}: {trial.outcome.failed}" for trial in [*lost, *ranked[len(lost) :]])
+        raise FloatingPointError(f"no model of learning could be fitted ({reasons})")
 
 
 def described(dynamics: Dynamics) -> dict[str, Any]:
@@ -85,10 +90,5 @@ def described(dynamics: Dynamics) -> dict[str, Any]:
 
 
 def _row(trial: _Trial, best: _Trial) -> dict[str, Any]:
-    return {
-        "member": trial.member,
-        "fitted": sum(parameter.numel() for parameter in trial.dynamics.parameters()),
-        "held_out_log_likelihood": trial.held_out.mean,
-        "standard_error": trial.held_out.standard_error_to(best.held_out),
-        "chosen": trial is best,
-    }
+    fitted = sum(parameter.numel() for parameter in trial.dynamics.parameters())
+    return {"member": trial.member, "fitted": fitted, **trial.outcome.row(best.outcome)}

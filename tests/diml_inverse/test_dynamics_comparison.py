@@ -73,6 +73,55 @@ def test_rows_are_means_over_held_out_decisions() -> None:
     assert row == {**row, "member": "known", "fitted": 0, "standard_error": 0.0, "chosen": True}
 
 
+class Ending(StructuredMLE):
+    """Ends in NaN as long as `ends` says so of the traces."""
+
+    def __init__(self, dynamics: Dynamics, ends: Any) -> None:
+        super().__init__(OwnLoadTableMechanism(3, 3), dynamics, ridge=0.1, tolerance=1e-9)
+        self.ends = ends
+
+    def fit(self, traces: Traces) -> Estimate:
+        if self.ends(traces):
+            raise FloatingPointError("iteration 3: NaN or infinity in the log-likelihood")
+        return super().fit(traces)
+
+
+def test_a_member_that_ends_in_nan_is_a_row_that_says_so() -> None:
+    """UCB on people's play overflowed once, and with it went the comparison of all the others."""
+
+    def estimator(dynamics: Dynamics) -> StructuredMLE:
+        return Ending(dynamics, lambda _: "bonus" in dynamics.config()["fit"])
+
+    known = {name: MEMBERS[name]() for name in ("UCB", "logit-Q")}
+    estimate = DynamicsComparison(estimator, known).fit(play(agents.LogitQ(), episodes=6, rounds=10))
+    lost, chosen = estimate.info["learners"]
+    assert lost["failed"] == "iteration 3: NaN or infinity in the log-likelihood"
+    assert (lost["chosen"], lost["held_out_log_likelihood"], lost["standard_error"]) == (False, None, None)
+    assert (chosen["chosen"], chosen["failed"]) == (True, None)
+
+
+def test_the_next_best_is_taken_if_the_best_cannot_be_fitted_to_all_episodes() -> None:
+    traces = play(agents.Hedge(1.0), episodes=12, rounds=20)
+    known = {name: MEMBERS[name]() for name in ("logit-Q", "Hedge", "averages, own payoff")}
+
+    def estimator(dynamics: Dynamics) -> StructuredMLE:
+        return Ending(dynamics, lambda given: dynamics is known["Hedge"] and len(given) == len(traces))
+
+    before = {row["member"]: row for row in DynamicsComparison(under, known).fit(traces).info["learners"]}
+    assert before["Hedge"]["chosen"]
+    rows = {row["member"]: row for row in DynamicsComparison(estimator, known).fit(traces).info["learners"]}
+    assert rows["Hedge"]["failed"]
+    (chosen,) = (row for row in rows.values() if row["chosen"])
+    others = [row for name, row in before.items() if name != "Hedge"]
+    assert chosen["member"] == max(others, key=lambda row: row["held_out_log_likelihood"])["member"]
+
+
+def test_if_no_member_can_be_fitted_each_ones_reason_is_told() -> None:
+    traces = play(agents.LogitQ(), episodes=6, rounds=10)
+    with pytest.raises(FloatingPointError, match=r"no model of learning could be fitted \(logit-Q: .*; Hedge: .*NaN"):
+        DynamicsComparison(lambda dynamics: Ending(dynamics, lambda _: True), members()).fit(traces)
+
+
 def test_one_episode_cannot_be_compared_on() -> None:
     with pytest.raises(ValueError, match="compared on held-out episodes"):
         DynamicsComparison(under, members()).fit(random_traces((3, 3, 3), [20]))
