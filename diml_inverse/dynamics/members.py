@@ -95,7 +95,8 @@ def _exp3() -> AttractionDynamics:
 
 def policy_gradient(block: int) -> LearnerDynamics:
     """Policy gradient in blocks of rounds: PPO and other batch learners (Schulman et al. 2017)."""
-    return BatchGradientDynamics(block, exploration=0.02, fit=("momentum", "precision", "exploration"))
+    fit = ("momentum", "precision", "exploration", "tracking")
+    return BatchGradientDynamics(block, exploration=0.02, tracking=3.0, fit=fit)
 
 
 def own_payoff_blocks(block: int) -> AttractionDynamics:
