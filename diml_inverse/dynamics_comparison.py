@@ -18,17 +18,24 @@ EstimatorUnder = Callable[[Dynamics], FitsMechanism]
 
 @dataclass(frozen=True)
 class _Trial:
+    """How a member did in the last round of the comparison that it was in, `number`."""
+
     member: str
     dynamics: Dynamics
     outcome: Outcome
+    number: int
 
 
 class DynamicsComparison:
     """Fit the mechanism under each model of learning to part of the episodes, score the rest, refit under the best.
 
-    `info["learners"]` of the estimate has a row for each: `member`, `fitted` (how many parameters),
-    `held_out_log_likelihood` (mean nats per decision), `standard_error` (over episodes, of the difference to the
-    best), `chosen`, `failed` (why the fit ended in NaN or infinity, such a member is never chosen; else None).
+    By successive halving (Jamieson & Talwalkar 2016): all members are fitted with little effort, the better half of
+    them with more, and so on; the last trial, with all effort and every fold, decides. The better half is never fewer
+    than three, and whoever ends in NaN or infinity is out.
+
+    `info["learners"]` of the estimate has a row for each: `member`, `fitted` (how many parameters), `trial` (the last
+    it took part in, from 1), `held_out_log_likelihood` there (mean nats per decision), `standard_error` (over
+    episodes, of the difference to the best there), `chosen`, `failed` (why the fit ended, if in NaN or infinity).
     `info["learner_parameters"]` has the chosen one's values, `info["at_edge"]` those the data push to an end of their
     range.
 
@@ -38,7 +45,7 @@ class DynamicsComparison:
     Args:
         estimator: what fits the mechanism under given dynamics, `lambda dynamics: StructuredMLE(form, dynamics)` say.
         members: models of learning by name; default: `default_members` for the length of the episodes.
-        trial: a cheaper estimator for the comparison; default: the same.
+        trials: estimators for the comparison, of rising effort; default: the same one, once.
         seed: of what is held out.
     """
 
@@ -46,11 +53,11 @@ class DynamicsComparison:
         self,
         estimator: EstimatorUnder,
         members: Mapping[str, Dynamics] | None = None,
-        trial: EstimatorUnder | None = None,
+        trials: Sequence[EstimatorUnder] = (),
         seed: int = 0,
     ) -> None:
         self.estimator, self.members, self.seed = estimator, members, seed
-        self.trial = trial or estimator
+        self.trials = tuple(trials) or (estimator,)
 
     def fit(self, traces: Traces) -> Estimate:
         """Compare, choose, refit to all episodes.
@@ -60,21 +67,37 @@ class DynamicsComparison:
             FloatingPointError: no member could be fitted, with each one's reason.
         """
         members = default_members(int(traces.lengths.max())) if self.members is None else self.members
-        parts = folds(traces, self.seed)
-        trials = [_Trial(name, model, cross_validated(self.trial(model), parts)) for name, model in members.items()]
-        estimate, trials = self._refitted(sorted(trials, key=lambda trial: trial.outcome.mean, reverse=True), traces)
-        rows = {trial.member: _row(trial, trials[0]) for trial in trials}
+        ranked = self._compared(members, folds(traces, self.seed))
+        estimate, ranked = self._refitted(ranked, traces)
+        rows = {trial.member: _row(trial, ranked) for trial in ranked}
         learners = [rows[name] for name in members]
         return replace(estimate, info={**estimate.info, "learners": learners, **described(estimate.dynamics)})
+
+    def _compared(self, members: Mapping[str, Dynamics], parts: Sequence[Fold]) -> list[_Trial]:
+        """All members, best first; who went further is better."""
+        left, out = dict(members), []
+        for number, estimator in enumerate(self.trials, 1):
+            last = number == len(self.trials)
+            used = parts if last else parts[:1]
+            trials = [
+                _Trial(name, dynamics, cross_validated(estimator(dynamics), used), number)
+                for name, dynamics in left.items()
+            ]
+            ranked = sorted(trials, key=lambda trial: trial.outcome.mean, reverse=True)
+            kept = len(ranked) if last else max(-(-len(ranked) // 2), FEWEST)
+            going_on = [trial for trial in ranked[:kept] if not trial.outcome.failed]
+            out = [*(trial for trial in ranked if trial not in going_on), *out]
+            left = {name: dynamics for name, dynamics in left.items() if name in {trial.member for trial in going_on}}
+        return [*going_on, *out]
 
     def _refitted(self, ranked: list[_Trial], traces: Traces) -> tuple[Estimate, list[_Trial]]:
         """The fit of the best that can be fitted to all episodes too; the trials, its own first."""
         lost: list[_Trial] = []
         for place, trial in enumerate(ranked):
             if trial.outcome.failed:
-                break
+                continue
             try:
-                return self.estimator(trial.dynamics).fit(traces), [*ranked[place:], *lost]
+                return self.estimator(trial.dynamics).fit(traces), [trial, *ranked[:place], *ranked[place + 1 :]]
             except FloatingPointError as error:
                 lost.append(replace(trial, outcome=Outcome(None, str(error))))
         reasons = "; ".join(f"{trial.member}: {trial.outcome.failed}" for trial in [*lost, *ranked[len(lost) :]])

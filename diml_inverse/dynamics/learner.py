@@ -15,12 +15,6 @@ from diml_inverse.dynamics.parameters import LearnerParameters, Value
 
 # values that change nothing
 NEUTRAL = {"forgone_weight": 1.0, "exploration": 0.0, "bonus": 0.0, "habit": 0.0, "tracking": 0.0}
-    "forgone_weight": 1.0,
-    "exploration": 0.0,
-    "bonus": 0.0,
-    "habit": 0.0,
-    "tracking": 0.0,
-}  # values that change nothing
 
 
 class LearnerDynamics(Dynamics):
