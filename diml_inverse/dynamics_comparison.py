@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from diml_envs.mechanisms.base import Mechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.learner import LearnerDynamics
 from diml_inverse.dynamics.members import default_members
 from diml_inverse.estimate import Estimate
-from diml_inverse.held_out import FitsMechanism, Outcome, cross_validated, folds
+from diml_inverse.held_out import FitsMechanism, Fold, Outcome, cross_validated, folds
+from diml_inverse.maximum_likelihood import StructuredMLE
 
 EstimatorUnder = Callable[[Dynamics], FitsMechanism]
+
+FEWEST = 3  # members that go on to the next trial
+TRIALS, FACTOR = 3, 3  # efforts, each so many times the one before
+ITERATIONS, TOLERANCE = 300, 1e-9  # of a table's last trial
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,20 @@ class _Trial:
     dynamics: Dynamics
     outcome: Outcome
     number: int
+
+
+def rising(most: int) -> list[int]:
+    """Efforts of the trials."""
+    return [max(most // FACTOR**number, 1) for number in reversed(range(TRIALS))]
+
+
+def quick_tables(form: Mechanism, ridge: float) -> list[EstimatorUnder]:
+    """Trials of a form that is fitted by penalised maximum likelihood."""
+    return [partial(_table, form, ridge, iterations) for iterations in rising(ITERATIONS)]
+
+
+def _table(form: Mechanism, ridge: float, iterations: int, dynamics: Dynamics) -> StructuredMLE:
+    return StructuredMLE(form, dynamics, ridge, iterations, tolerance=TOLERANCE)
 
 
 class DynamicsComparison:
@@ -74,34 +95,40 @@ class DynamicsComparison:
         return replace(estimate, info={**estimate.info, "learners": learners, **described(estimate.dynamics)})
 
     def _compared(self, members: Mapping[str, Dynamics], parts: Sequence[Fold]) -> list[_Trial]:
-        """All members, best first; who went further is better."""
-        left, out = dict(members), []
+        """All members, best first; going further is better."""
+        in_play, ranked = list(members), list[_Trial]()
         for number, estimator in enumerate(self.trials, 1):
             last = number == len(self.trials)
+            if len(in_play) <= FEWEST and not last:
+                continue
             used = parts if last else parts[:1]
-            trials = [
-                _Trial(name, dynamics, cross_validated(estimator(dynamics), used), number)
-                for name, dynamics in left.items()
-            ]
-            ranked = sorted(trials, key=lambda trial: trial.outcome.mean, reverse=True)
-            kept = len(ranked) if last else max(-(-len(ranked) // 2), FEWEST)
-            going_on = [trial for trial in ranked[:kept] if not trial.outcome.failed]
-            out = [*(trial for trial in ranked if trial not in going_on), *out]
-            left = {name: dynamics for name, dynamics in left.items() if name in {trial.member for trial in going_on}}
-        return [*going_on, *out]
+            outcomes = {name: cross_validated(estimator(members[name]), used) for name in in_play}
+            trials = [_Trial(name, members[name], outcome, number) for name, outcome in outcomes.items()]
+            trials.sort(key=lambda trial: trial.outcome.mean, reverse=True)
+            ranked = [*trials, *_without(ranked, trials)]
+            better = trials[: max(-(-len(trials) // 2), FEWEST)]
+            in_play = [trial.member for trial in better if not trial.outcome.failed]
+        return ranked
 
     def _refitted(self, ranked: list[_Trial], traces: Traces) -> tuple[Estimate, list[_Trial]]:
         """The fit of the best that can be fitted to all episodes too; the trials, its own first."""
         lost: list[_Trial] = []
-        for place, trial in enumerate(ranked):
+        for trial in ranked:
             if trial.outcome.failed:
                 continue
             try:
-                return self.estimator(trial.dynamics).fit(traces), [trial, *ranked[:place], *ranked[place + 1 :]]
+                estimate = self.estimator(trial.dynamics).fit(traces)
             except FloatingPointError as error:
                 lost.append(replace(trial, outcome=Outcome(None, str(error))))
-        reasons = "; ".join(f"{trial.member}: {trial.outcome.failed}" for trial in [*lost, *ranked[len(lost) :]])
+            else:
+                return estimate, [trial, *lost, *_without(ranked, [trial, *lost])]
+        reasons = "; ".join(f"{trial.member}: {trial.outcome.failed}" for trial in [*lost, *_without(ranked, lost)])
         raise FloatingPointError(f"no model of learning could be fitted ({reasons})")
+
+
+def _without(trials: Sequence[_Trial], others: Sequence[_Trial]) -> list[_Trial]:
+    names = {trial.member for trial in others}
+    return [trial for trial in trials if trial.member not in names]
 
 
 def described(dynamics: Dynamics) -> dict[str, Any]:
@@ -112,6 +139,12 @@ def described(dynamics: Dynamics) -> dict[str, Any]:
     return {"learner_parameters": dynamics.config(), "at_edge": learner.at_edge()}
 
 
-def _row(trial: _Trial, best: _Trial) -> dict[str, Any]:
-    fitted = sum(parameter.numel() for parameter in trial.dynamics.parameters())
-    return {"member": trial.member, "fitted": fitted, **trial.outcome.row(best.outcome)}
+def _row(trial: _Trial, ranked: Sequence[_Trial]) -> dict[str, Any]:
+    best = next(other for other in ranked if other.number == trial.number)  # of those scored on the same episodes
+    return {
+        "member": trial.member,
+        "fitted": sum(parameter.numel() for parameter in trial.dynamics.parameters()),
+        "trial": trial.number,
+        **trial.outcome.row(best.outcome),
+        "chosen": trial is ranked[0],
+    }

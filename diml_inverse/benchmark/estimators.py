@@ -25,7 +25,7 @@ from diml_inverse.benchmark.tasks import Task
 from diml_inverse.diml import DIML
 from diml_inverse.dynamics import Dynamics, LogitDynamics
 from diml_inverse.dynamics.members import default_members
-from diml_inverse.dynamics_comparison import DynamicsComparison
+from diml_inverse.dynamics_comparison import DynamicsComparison, quick_tables
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
 from diml_inverse.structure import FamilyComparison
 
@@ -55,18 +55,17 @@ def _auto(task: Task, seed: int) -> Fits:
         return DIML("auto", task.told, seed=seed)
     if task.form is None:
         return DIML("auto", "auto", seed=seed)
-    final, trial = (partial(_under, task, tolerance=tolerance) for tolerance in (1e-10, 1e-9))
-    return DynamicsComparison(final, trial=trial, seed=seed)
+    return DynamicsComparison(partial(_under, task), trials=quick_tables(task.form(), task.form_ridge), seed=seed)
 
 
 def _families(task: Task, seed: int) -> Fits:
     return FamilyComparison(task.assumed, seed=seed)
 
 
-def _under(task: Task, dynamics: Dynamics, tolerance: float = 1e-10) -> StructuredMLE:
+def _under(task: Task, dynamics: Dynamics) -> StructuredMLE:
     """What is known of the structure, fitted under a model of learning."""
     assert task.form is not None
-    return StructuredMLE(task.form(), dynamics, task.form_ridge, max_iterations=600, tolerance=tolerance)
+    return StructuredMLE(task.form(), dynamics, task.form_ridge, max_iterations=600, tolerance=1e-10)
 
 
 def _as_member(member: str) -> Callable[[Task, int], Fits]:

@@ -14,7 +14,8 @@ from diml_inverse.dynamics.parameters import Value
 from diml_inverse.dynamics.scan import scan
 
 # Below these, payoffs and gradients count as too small to tell apart: the start of a fit, all payoffs equal, is smooth.
-LEAST_VARIANCE = 1e-4  # of payoffs within a block
+# The first is also the unit of payoffs, which have no other: without one a ridge would shrink their scale alone.
+LEAST_VARIANCE = 1.0  # of payoffs within a block
 LEAST_SQUARE = 1e-6  # of gradients
 
 
