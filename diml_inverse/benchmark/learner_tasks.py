@@ -49,7 +49,7 @@ LONG: dict[str, Callable[[], Any]] = {
         gradient_steps=8,
         target_update_interval=64,
         batch_size=64,
-        exploration_fraction=0.8,
+        exploration_initial_eps=0.1,  # as at the end: no model of learning here explores less and less
         exploration_final_eps=0.1,
     ),
 }
