@@ -57,7 +57,7 @@ LONG: dict[str, Callable[[], Any]] = {
 
 def _tasks() -> list[Task]:
     congestion = replace(PAPER["E2"], form=partial(OwnLoadTableMechanism, 4, 5), form_ridge=0.01)
-    unstructured = replace(PAPER["E1"], form=partial(TabularMechanism, [6, 6, 6]), form_ridge=1.0)
+    unstructured = replace(PAPER["E1"], form=partial(TabularMechanism, [6, 6, 6]), form_ridge=None)
     short = [
         replace(
             game,
