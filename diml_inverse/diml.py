@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,15 +19,13 @@ from diml_envs.traces import Traces
 from diml_inverse.dynamics.attraction import AttractionDynamics
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.logit import LogitDynamics
-from diml_inverse.dynamics_comparison import DynamicsComparison, EstimatorUnder
+from diml_inverse.dynamics_comparison import DynamicsComparison, EstimatorUnder, quick_tables, rising
 from diml_inverse.estimate import Estimate
 from diml_inverse.inference.network import NetworkUncertainty
 from diml_inverse.likelihood import observe
-from diml_inverse.maximum_likelihood import StructuredMLE
 from diml_inverse.training import Training
 
 TRIAL_PATIENCE, TRIAL_EPOCHS = 20, 300  # of networks: enough to rank models of learning
-TRIAL_ITERATIONS, TRIAL_TOLERANCE = 300, 1e-8  # of tables
 
 # Between full and own-payoff feedback, to find a form of the mechanism under which models of learning are compared.
 UNKNOWN_FEEDBACK = AttractionDynamics(
@@ -153,11 +152,11 @@ class DIML:
 
     def _fit_learners(self, traces: Traces) -> Estimate:
         """How the agents learn is found under a likely form of the mechanism, then the form asked for is fitted."""
-        likely = self._likely_form(traces) if isinstance(self.mechanism, str) else self._trial_under(self.mechanism)
-        comparison = DynamicsComparison(lambda dynamics: self._with(dynamics=dynamics), trial=likely, seed=self.seed)
+        trials = self._likely_form(traces) if isinstance(self.mechanism, str) else self._trials_under(self.mechanism)
+        comparison = DynamicsComparison(lambda dynamics: self._with(dynamics=dynamics), trials=trials, seed=self.seed)
         return comparison.fit(traces)
 
-    def _likely_form(self, traces: Traces) -> EstimatorUnder:
+    def _likely_form(self, traces: Traces) -> list[EstimatorUnder]:
         """The table that predicts best under learners of unknown feedback, if any table applies; else a network."""
         from diml_inverse.structure import FamilyComparison, default_families  # which fits networks by this class
 
@@ -168,13 +167,15 @@ class DIML:
         form = next(family.build(traces) for family in families if family.name == chosen["family"])
         assert form is not None
         ridge = chosen["ridge"]
-        if ridge is None:
-            return self._trial_under(form)
-        return lambda dynamics: StructuredMLE(form, dynamics, ridge, TRIAL_ITERATIONS, tolerance=TRIAL_TOLERANCE)
+        return self._trials_under(form) if ridge is None else quick_tables(form, ridge)
 
-    def _trial_under(self, form: Mechanism) -> EstimatorUnder:
-        limits = {"patience": min(self.patience, TRIAL_PATIENCE), "max_epochs": min(self.max_epochs, TRIAL_EPOCHS)}
-        return lambda dynamics: self._with(mechanism=form, dynamics=dynamics, members=1, checkpoint=None, **limits)
+    def _trials_under(self, form: Mechanism) -> list[EstimatorUnder]:
+        patience, most = min(self.patience, TRIAL_PATIENCE), min(self.max_epochs, TRIAL_EPOCHS)
+        limits = [{"patience": patience, "max_epochs": epochs} for epochs in rising(most)]
+        return [partial(self._under, form, limit) for limit in limits]
+
+    def _under(self, form: Mechanism, limits: Mapping[str, int], dynamics: Dynamics) -> DIML:
+        return self._with(mechanism=form, dynamics=dynamics, members=1, checkpoint=None, **limits)
 
     def _with(self, **changes: Any) -> DIML:
         changed = copy.copy(self)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +20,12 @@ MANY_DECISIONS = 25_000  # from here on, in as many episodes as follow, one held
 MANY_EPISODES = 12
 
 Fold = tuple[Traces, Traces]  # trained on, held out
+
+
+class FitsMechanism(Protocol):
+    """An estimator of mechanisms, such as `StructuredMLE` and `DIML`."""
+
+    def fit(self, traces: Traces) -> Estimate: ...
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,34 @@ class HeldOut:
         return float(difference.std(ddof=1) / math.sqrt(count)) if count > 1 else math.nan
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How a model did on held-out episodes; or, with `held_out` None, why it `failed`."""
+
+    held_out: HeldOut | None
+    failed: str | None = None
+
+    @property
+    def mean(self) -> float:
+        """Nats per decision; -inf of a failure."""
+        return -math.inf if self.held_out is None else self.held_out.mean
+
+    def standard_error_to(self, other: Outcome) -> float:
+        """Of the difference in mean; NaN if either failed, or over a single episode."""
+        if self.held_out is None or other.held_out is None:
+            return math.nan
+        return self.held_out.standard_error_to(other.held_out)
+
+    def row(self, best: Outcome) -> dict[str, Any]:
+        """What is reported of it beside the best; JSON values."""
+        return {
+            "held_out_log_likelihood": self.mean if self.held_out else None,
+            "standard_error": self.standard_error_to(best) if self.held_out else None,
+            "chosen": self is best,
+            "failed": self.failed,
+        }
+
+
 def folds(traces: Traces, seed: int) -> list[Fold]:
     """Episodes to fit to and episodes held out, the same for all that are compared.
 
@@ -58,6 +94,17 @@ def folds(traces: Traces, seed: int) -> list[Fold]:
     return [(telling[np.setdiff1d(np.arange(count), part)], telling[np.sort(part)]) for part in used]
 
 
+def cross_validated(estimator: FitsMechanism, parts: Sequence[Fold]) -> Outcome:
+    """Fit to each part, score what it leaves out."""
+    try:
+        held_out = _together([score(estimator.fit(train), test) for train, test in parts])
+    except FloatingPointError as error:  # one model that cannot be followed must not cost all that are compared
+        return Outcome(None, str(error))
+    if not math.isfinite(held_out.mean):
+        return Outcome(None, f"the log-likelihood of held-out episodes is {held_out.mean}")
+    return Outcome(held_out)
+
+
 def score(estimate: Estimate, traces: Traces) -> HeldOut:
     """How an estimate does on episodes it was not fitted to."""
     play = observe(estimate.mechanism, estimate.dynamics, traces)
@@ -66,7 +113,7 @@ def score(estimate: Estimate, traces: Traces) -> HeldOut:
     return HeldOut(values.sum((1, 2)).double().cpu().numpy(), play.scored.sum((1, 2)).cpu().numpy())
 
 
-def together(parts: list[HeldOut]) -> HeldOut:
+def _together(parts: list[HeldOut]) -> HeldOut:
     """All folds' episodes."""
     totals = np.concatenate([part.totals for part in parts])
     return HeldOut(totals, np.concatenate([part.decisions for part in parts]))

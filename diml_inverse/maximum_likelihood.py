@@ -22,6 +22,8 @@ from diml_inverse.estimate import Estimate
 from diml_inverse.inference.maximum import MaximumUncertainty
 from diml_inverse.likelihood import ObservedPlay, nonfinite_place, observe, total_log_likelihood
 
+MEMORY = 50  # steps that L-BFGS remembers: learners' parameters and payoffs curve very unevenly
+
 
 class StructuredMLE:
     """Maximum likelihood for any parametric mechanism, by L-BFGS in float64 from where the mechanism's
@@ -84,6 +86,7 @@ class StructuredMLE:
                 "maxfun": 2 * self.max_iterations,
                 "ftol": self.tolerance,
                 "gtol": 1e-8,
+                "maxcor": MEMORY,
             },
         )
         objective(result.x)

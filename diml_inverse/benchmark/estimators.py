@@ -25,9 +25,10 @@ from diml_inverse.benchmark.tasks import Task
 from diml_inverse.diml import DIML
 from diml_inverse.dynamics import Dynamics, LogitDynamics
 from diml_inverse.dynamics.members import default_members
-from diml_inverse.dynamics_comparison import DynamicsComparison
+from diml_inverse.dynamics_comparison import DynamicsComparison, quick_tables
+from diml_inverse.held_out import FitsMechanism
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
-from diml_inverse.structure import FamilyComparison
+from diml_inverse.structure import Family, FamilyComparison
 
 LONG_PLAY = 10_000  # rounds: all models of learning in blocks apply
 FEW_AGENTS = 8  # the paper trains longer and in smaller batches in its large games
@@ -55,18 +56,27 @@ def _auto(task: Task, seed: int) -> Fits:
         return DIML("auto", task.told, seed=seed)
     if task.form is None:
         return DIML("auto", "auto", seed=seed)
-    final, trial = (partial(_under, task, tolerance=tolerance) for tolerance in (1e-10, 1e-9))
-    return DynamicsComparison(final, trial=trial, seed=seed)
+    return DynamicsComparison(partial(_under, task), trials=_trials(task), seed=seed)
 
 
 def _families(task: Task, seed: int) -> Fits:
     return FamilyComparison(task.assumed, seed=seed)
 
 
-def _under(task: Task, dynamics: Dynamics, tolerance: float = 1e-10) -> StructuredMLE:
-    """What is known of the structure, fitted under a model of learning."""
+def _trials(task: Task) -> list[Callable[[Dynamics], FitsMechanism]]:
     assert task.form is not None
-    return StructuredMLE(task.form(), dynamics, task.form_ridge, max_iterations=600, tolerance=tolerance)
+    if task.form_ridge is None:  # all effort from the first, as members can be ranked by their best ridge only
+        return [partial(_under, task)] * 2
+    return quick_tables(task.form(), task.form_ridge)
+
+
+def _under(task: Task, dynamics: Dynamics) -> FitsMechanism:
+    """What is known of the structure, fitted under a model of learning."""
+    form = task.form
+    assert form is not None
+    if task.form_ridge is None:
+        return FamilyComparison(dynamics, [Family("form", lambda traces: form())])
+    return StructuredMLE(form(), dynamics, task.form_ridge, max_iterations=600, tolerance=1e-10)
 
 
 def _as_member(member: str) -> Callable[[Task, int], Fits]:

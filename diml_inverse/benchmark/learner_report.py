@@ -48,7 +48,8 @@ def _choices(records: Sequence[Record]) -> str:
 
 
 def _choice(record: Record) -> Iterator[str]:
-    rows = sorted(record.info["learners"], key=lambda row: (not row["chosen"], -row["held_out_log_likelihood"]))
+    compared = [row for row in record.info["learners"] if not row.get("failed")]
+    rows = sorted(compared, key=lambda row: (not row["chosen"], -row.get("trial", 1), -row["held_out_log_likelihood"]))
     best, value = rows[0], rows[0]["held_out_log_likelihood"]
     yield from (record.task, str(record.seed), best["member"], f"{value:.4f}")
     if len(rows) > 1:

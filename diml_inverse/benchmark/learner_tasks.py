@@ -49,7 +49,7 @@ LONG: dict[str, Callable[[], Any]] = {
         gradient_steps=8,
         target_update_interval=64,
         batch_size=64,
-        exploration_fraction=0.8,
+        exploration_initial_eps=0.1,  # as at the end: no model of learning here explores less and less
         exploration_final_eps=0.1,
     ),
 }
@@ -57,7 +57,7 @@ LONG: dict[str, Callable[[], Any]] = {
 
 def _tasks() -> list[Task]:
     congestion = replace(PAPER["E2"], form=partial(OwnLoadTableMechanism, 4, 5), form_ridge=0.01)
-    unstructured = replace(PAPER["E1"], form=partial(TabularMechanism, [6, 6, 6]), form_ridge=1.0)
+    unstructured = replace(PAPER["E1"], form=partial(TabularMechanism, [6, 6, 6]), form_ridge=None)
     short = [
         replace(
             game,

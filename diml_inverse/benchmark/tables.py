@@ -76,6 +76,8 @@ def families(rows_by_seed: Mapping[int, Sequence[Mapping[str, Any]]]) -> str:
 def _held_out(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return "-"
+    if row.get("failed"):
+        return "failed"
     text = f"{row['held_out_log_likelihood']:.4f} ± {row['standard_error']:.1g}"
     return f"**{text}**" if row["chosen"] else text
 

@@ -52,7 +52,7 @@ class Task:
         published_form: the network that the paper fits.
         network: the network that `neural` fits.
         form: what is known of the structure, where learners are not: fitted by `auto` and under each surrogate.
-        form_ridge: of its fit.
+        form_ridge: of its fit; None: as held-out likelihood says, anew under each surrogate.
         formula: the correct parametric form, where the paper fits one.
         formula_ridge: of the formula's fit and its Cramér-Rao bound. A network inside a formula needs one: without,
             maximum likelihood overfits it.
@@ -75,7 +75,7 @@ class Task:
     published_form: Callable[[], Mechanism]
     network: Callable[[], Mechanism]
     form: Callable[[], Mechanism] | None = None
-    form_ridge: float = 0.0
+    form_ridge: float | None = 0.0
     formula: Callable[[], Mechanism] | None = None
     formula_ridge: float = 0.0
     learner: Callable[[], Any] | None = None

@@ -14,7 +14,8 @@ from diml_inverse.dynamics.parameters import Value
 from diml_inverse.dynamics.scan import scan
 
 # Below these, payoffs and gradients count as too small to tell apart: the start of a fit, all payoffs equal, is smooth.
-LEAST_VARIANCE = 1e-4  # of payoffs within a block
+# The first is also the unit of payoffs, which have no other: without one a ridge would shrink their scale alone.
+LEAST_VARIANCE = 1.0  # of payoffs within a block
 LEAST_SQUARE = 1e-6  # of gradients
 
 
@@ -35,8 +36,13 @@ class BatchGradientDynamics(LearnerDynamics):
 
         g_j(k) = mean over rounds of c_j (y - mean y) / sd y            (the policy gradient; its baseline the mean)
         m_j(k) = momentum m_j(k-1) + (1 - momentum) g_j(k),     v_j(k) = mean of g_j^2 over the blocks so far
-        A_j(k+1) = A_j(k) + m_j(k) / sqrt(v_j(k))                       (Adam: Kingma & Ba 2015)
+        A_j(k+1) = A_j(k) + m_j(k) / sqrt(v_j(k)) + tracking (c_j - pi_j)      (Adam: Kingma & Ba 2015)
         pi = (1 - exploration) softmax(precision A) + exploration / number of actions.
+
+    A real learner's steps hold what cannot be seen from outside: drawn minibatches, a critic that is itself learning,
+    clipping. As nothing is forgotten, such noise adds up to a policy far from the one followed here, unless that is
+    corrected by the choices it makes: tracking is the gain of that correction (an innovations model, as the steady
+    Kalman filter: Anderson & Moore 1979). It knows no payoffs, so it takes nothing from what choices say of them.
 
     Standardising hides level and scale of the payoffs: only ratios of payoff differences are identified.
 
@@ -45,6 +51,7 @@ class BatchGradientDynamics(LearnerDynamics):
         momentum: in [0, 1].
         precision: size of a step, in logits.
         exploration: share of choices made uniformly at random.
+        tracking: of the choices of the block, in steps; 0: none.
         fit: names of parameters to be fitted with the mechanism.
 
     Raises:
@@ -57,12 +64,14 @@ class BatchGradientDynamics(LearnerDynamics):
         momentum: Value = 0.8,
         precision: Value = 0.1,
         exploration: Value = 0.0,
+        tracking: Value = 0.0,
         *,
         fit: Collection[str] = (),
     ) -> None:
         if block < 2:
             raise ValueError(f"block must be at least 2, for payoffs to be compared within it; got {block}")
-        super().__init__({"momentum": momentum, "precision": precision, "exploration": exploration}, fit)
+        given = {"momentum": momentum, "precision": precision, "exploration": exploration, "tracking": tracking}
+        super().__init__(given, fit)
         self.block = block
 
     def config(self) -> dict[str, Any]:
@@ -76,26 +85,46 @@ class BatchGradientDynamics(LearnerDynamics):
         passed, sums = memory.round + 1, memory.sums + _lesson(payoffs, actions)
         if passed % self.block:
             return memory._replace(round=passed, sums=sums)
-        gradient = _gradient(sums / self.block)
+        means = sums / self.block
+        gradient = _gradient(means)
         keep = self.value("momentum", gradient)
         momentum = keep * memory.momentum + (1 - keep) * gradient
         squares = memory.squares + gradient**2
         step = momentum / (squares / (passed // self.block) + LEAST_SQUARE).sqrt()
-        return Memory(passed, torch.zeros_like(sums), momentum, squares, memory.attractions + step)
+        after = self._moved(memory.attractions, step, means[0])
+        return Memory(passed, torch.zeros_like(sums), momentum, squares, after)
+
+    def _moved(self, attractions: Tensor, step: Tensor, share: Tensor) -> Tensor:
+        """After a block, [*B, A]. share: of its rounds in which each action was chosen."""
+        if "tracking" not in self._used:
+            return attractions + step
+        surprise = share - self.log_choice_probs(attractions).exp()
+        return attractions + step + self.value("tracking", step) * surprise
 
     def attractions_of(self, memory: Memory) -> Tensor:
         return memory.attractions
 
     def attractions(self, payoffs: Tensor, actions: Tensor) -> Tensor:
         rounds = payoffs.shape[1]
-        lesson = pad(_lesson(payoffs, actions), (0, 0, 0, 0, 0, -rounds % self.block))
-        gradient = _gradient(lesson.unflatten(2, (-1, self.block)).mean(3))  # [E, K, N, A]
+        means = _block_means(payoffs, actions, self.block)
+        gradient = _gradient(means)  # [E, K, N, A]
         keep = self.value("momentum", gradient)
         momentum = scan(keep.expand_as(gradient), (1 - keep) * gradient)
         blocks = torch.arange(1, gradient.shape[1] + 1).to(gradient)[:, None, None]
         steps = momentum / ((gradient**2).cumsum(1) / blocks + LEAST_SQUARE).sqrt()
-        path = torch.cat([torch.zeros_like(steps[:, :1]), steps.cumsum(1)[:, :-1]], 1)
-        return path.repeat_interleave(self.block, 1)[:, :rounds]
+        path = [torch.zeros_like(steps[:, 0])]
+        for step, share in zip(steps[:, :-1].unbind(1), means[0].unbind(1), strict=False):
+            path.append(self._moved(path[-1], step, share))
+        return torch.stack(path, 1).repeat_interleave(self.block, 1)[:, :rounds]
+
+
+def _block_means(payoffs: Tensor, actions: Tensor, block: int) -> Tensor:
+    """Means of `_lesson` over blocks; the last may be cut off, it moves nothing. [E, T, N, A] -> [4, E, K, N, A]"""
+    missing = -payoffs.shape[1] % block
+    own = pad(payoffs.gather(-1, actions[..., None]), (0, 0, 0, 0, 0, missing)).unflatten(1, (-1, block))
+    chosen = pad(one_hot(actions, payoffs.shape[-1]).to(payoffs), (0, 0, 0, 0, 0, missing)).unflatten(1, (-1, block))
+    parts = (chosen, chosen * own, own, own**2)
+    return torch.stack([part.mean(2).expand(-1, -1, -1, payoffs.shape[-1]) for part in parts])
 
 
 def _lesson(payoffs: Tensor, actions: Tensor) -> Tensor:

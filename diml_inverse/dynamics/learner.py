@@ -13,7 +13,8 @@ from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.choice import chosen_logit_response, explore, logit_response
 from diml_inverse.dynamics.parameters import LearnerParameters, Value
 
-NEUTRAL = {"forgone_weight": 1.0, "exploration": 0.0, "bonus": 0.0, "habit": 0.0}  # values that change nothing
+# values that change nothing
+NEUTRAL = {"forgone_weight": 1.0, "exploration": 0.0, "bonus": 0.0, "habit": 0.0, "tracking": 0.0}
 
 
 class LearnerDynamics(Dynamics):

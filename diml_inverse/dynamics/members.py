@@ -38,14 +38,18 @@ def _own_averages() -> AttractionDynamics:
 
 
 def _ucb() -> AttractionDynamics:
-    """Plain means of own payoffs and a bonus for what is rarely tried (UCB1: Auer et al. 2002)."""
+    """Plain means of own payoffs and a bonus for what is rarely tried (UCB1: Auer et al. 2002).
+
+    The fit starts from next to no bonus: one that sends people, who may never try an action, to it at once, makes
+    their play so unlikely that the first steps explain it by chance alone, and stay there.
+    """
     return AttractionDynamics(
         0.0,
         forgone_weight=0.0,
         forgets="updated",
         initial_experience=NEXT_TO_NOTHING,
-        exploration=0.02,
-        bonus=3.0,
+        exploration=0.05,
+        bonus=0.03,
         fit=("exploration", "bonus"),
     )
 
@@ -95,7 +99,8 @@ def _exp3() -> AttractionDynamics:
 
 def policy_gradient(block: int) -> LearnerDynamics:
     """Policy gradient in blocks of rounds: PPO and other batch learners (Schulman et al. 2017)."""
-    return BatchGradientDynamics(block, exploration=0.02, fit=("momentum", "precision", "exploration"))
+    fit = ("momentum", "precision", "exploration", "tracking")
+    return BatchGradientDynamics(block, exploration=0.02, tracking=3.0, fit=fit)
 
 
 def own_payoff_blocks(block: int) -> AttractionDynamics:

@@ -62,6 +62,7 @@ RANGES: Mapping[str, Range] = {
     "precision": Range("[0, infinity)", 0, math.inf, True, False, "size"),
     "initial_experience": Range("(0, infinity)", 0, math.inf, False, False, "size"),
     "bonus": Range("[0, infinity)", 0, math.inf, True, False, "size"),
+    "tracking": Range("[0, infinity)", 0, math.inf, True, False, "size"),
     "habit": Range("(-infinity, infinity)", -math.inf, math.inf, False, False, "free"),
 }
 

@@ -11,7 +11,7 @@ from diml_envs.traces import Traces
 from diml_inverse.diml import DIML
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.estimate import Estimate
-from diml_inverse.held_out import Fold, HeldOut, folds, score, together
+from diml_inverse.held_out import Fold, Outcome, cross_validated, folds
 from diml_inverse.maximum_likelihood import StructuredMLE
 from diml_inverse.structure.families import Family, default_families
 
@@ -28,7 +28,7 @@ class _Trial:
     family: Family
     candidate: Mechanism
     ridge: float | None
-    held_out: HeldOut
+    outcome: Outcome
 
 
 class FamilyComparison:
@@ -37,7 +37,7 @@ class FamilyComparison:
     Tables are fitted by penalised maximum likelihood (`StructuredMLE`), the ridge too chosen by held-out likelihood;
     networks by `DIML`. `info["families"]` of the estimate has a row for each family that applies: `family`,
     `parameters`, `ridge` (None for networks), `held_out_log_likelihood` (mean nats per decision), `standard_error`
-    (over episodes, of the difference to the best), `chosen`.
+    (over episodes, of the difference to the best), `chosen`, `failed` (why its fit ended in NaN or infinity, or None).
 
     Args:
         dynamics: the learners.
@@ -62,13 +62,17 @@ class FamilyComparison:
 
         Raises:
             ValueError: fewer than two episodes of two rounds or more, or no family applies.
+            FloatingPointError: no family could be fitted, with each one's reason; or not the best to all episodes.
         """
         parts = folds(traces, self.seed)
         candidates = [(family, family.build(traces)) for family in self.families]
         trials = [self._trial(family, built, parts) for family, built in candidates if built is not None]
         if not trials:
             raise ValueError(f"no family applies to a game of action counts {traces.action_counts}")
-        best = max(trials, key=lambda trial: trial.held_out.mean)
+        best = max(trials, key=lambda trial: trial.outcome.mean)
+        if best.outcome.failed:
+            reasons = "; ".join(f"{trial.family.name}: {trial.outcome.failed}" for trial in trials)
+            raise FloatingPointError(f"no family could be fitted ({reasons})")
         estimate = self._estimator(best.candidate, best.ridge, trial=False).fit(traces)
         rows = [_row(trial, best) for trial in trials]
         return replace(estimate, info={**estimate.info, "estimator": type(self).__name__, "families": rows})
@@ -86,16 +90,16 @@ class FamilyComparison:
             assert best.ridge is not None
             further = self._scored(best.family, best.candidate, best.ridge * factor, parts)
             # Play averages payoffs over time and so hardly shows their noise: a weaker ridge has to be surely better.
-            error = further.held_out.standard_error_to(best.held_out)
+            error = further.outcome.standard_error_to(best.outcome)
             needed = SURELY * error if factor < 1 else 0.0
-            if not further.held_out.mean - best.held_out.mean > needed:  # nor if the error cannot be told
+            if not further.outcome.mean - best.outcome.mean > needed:  # nor if the error cannot be told
                 break
             best = further
         return best
 
     def _scored(self, family: Family, candidate: Mechanism, ridge: float | None, parts: list[Fold]) -> _Trial:
-        estimator = self._estimator(candidate, ridge, trial=True)
-        return _Trial(family, candidate, ridge, together([score(estimator.fit(train), test) for train, test in parts]))
+        outcome = cross_validated(self._estimator(candidate, ridge, trial=True), parts)
+        return _Trial(family, candidate, ridge, outcome)
 
     def _estimator(self, candidate: Mechanism, ridge: float | None, trial: bool) -> DIML | StructuredMLE:
         settings: dict[str, Any] = {"seed": self.seed, **self.network_settings}
@@ -115,7 +119,5 @@ def _row(trial: _Trial, best: _Trial) -> dict[str, Any]:
         "family": trial.family.name,
         "parameters": sum(parameter.numel() for parameter in trial.candidate.parameters()),
         "ridge": trial.ridge,
-        "held_out_log_likelihood": trial.held_out.mean,
-        "standard_error": trial.held_out.standard_error_to(best.held_out),
-        "chosen": trial is best,
+        **trial.outcome.row(best.outcome),
     }

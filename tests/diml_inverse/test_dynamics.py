@@ -15,6 +15,7 @@ from torch import Tensor
 from diml_inverse import Dynamics, LogitDynamics, check_dynamics
 from diml_inverse.dynamics import logit_response
 from diml_inverse.dynamics.filter import CHUNK, decaying_sum
+from diml_inverse.dynamics.scan import SHORT, scan
 
 CORNERS = list(product((0.01, 0.25, 1.0), (0.0, 3.0), (0.0, 0.06, 0.9)))
 
@@ -246,3 +247,22 @@ def test_what_a_subclass_must_define_is_said(method: str) -> None:
     arguments = {"update": [torch.zeros(2)] * 3, "log_choice_probs": [torch.zeros(2)], "config": []}[method]
     with pytest.raises(NotImplementedError, match=f"Dynamics must define {method}"):
         getattr(Dynamics(), method)(*arguments)
+
+
+@pytest.mark.parametrize("rounds", [1, 2, SHORT, SHORT + 1, 12**2, 12**2 + 1, 13 * 12, 1000])
+def test_a_recursion_of_changing_decay_is_followed_at_every_length(rounds: int) -> None:
+    """Around the edges of pieces; gradients too, those of a long path being its own recursion backwards."""
+    decay, values = normal(2, rounds, 3).sigmoid().requires_grad_(), normal(2, rounds, 3, seed=1).requires_grad_()
+    current, path = torch.zeros(2, 3, dtype=torch.float64), []
+    for round_ in range(rounds):
+        current = decay[:, round_] * current + values[:, round_]
+        path.append(current)
+    weights = normal(2, rounds, 3, seed=2)
+    found, expected = scan(decay, values), torch.stack(path, 1)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    for fast, slow in zip(
+        torch.autograd.grad((weights * found).sum(), (decay, values)),
+        torch.autograd.grad((weights * expected).sum(), (decay, values)),
+        strict=True,
+    ):
+        torch.testing.assert_close(fast, slow, rtol=0, atol=1e-11)

@@ -103,6 +103,24 @@ def test_scores_are_means_over_held_out_decisions_and_no_other_ridge_is_clearly_
     assert other["standard_error"] == pytest.approx(difference.std(ddof=1) / math.sqrt(3), abs=1e-9)
 
 
+class Infinite(TabularMechanism):
+    """A table whose payoffs leave what floats can hold."""
+
+    def context_payoffs(self, contexts: Any) -> torch.Tensor:
+        return super().context_payoffs(contexts) * math.nan
+
+
+def test_a_family_that_ends_in_nan_is_a_row_that_says_so() -> None:
+    traces = played(CongestionMechanism.random(3, 3), 6, 20)
+    endless = Family("endless", lambda traces: Infinite(traces.action_counts))
+    lost, found = rows_of(compared(traces, [endless, FAMILIES[0]]))
+    assert "NaN or infinity" in lost["failed"]
+    assert (lost["chosen"], lost["held_out_log_likelihood"]) == (False, None)
+    assert (found["chosen"], found["failed"]) == (True, None)
+    with pytest.raises(FloatingPointError, match=r"no family could be fitted \(endless: .*NaN"):
+        compared(traces, [endless])
+
+
 @pytest.mark.parametrize(("episodes", "enough", "fits"), [(2, False, 2), (7, False, NUM_FOLDS), (7, True, 1)])
 def test_few_decisions_are_held_out_in_turn_many_once(
     monkeypatch: pytest.MonkeyPatch, episodes: int, enough: bool, fits: int
