@@ -146,7 +146,8 @@ def readable_ticks(axis: Axis, values: pd.Series[float]) -> None:
     positive = values[values > 0]
     spread = np.inf if positive.empty else positive.max() / positive.min()
     if spread < 1.01:  # matplotlib's own limits around a single value are sometimes of no width
-        axis.axes.set(**{f"{axis.axis_name}lim": (positive.min() / 5, positive.max() * 5)})
+        axes, limits = axis.axes, (positive.min() / 5, positive.max() * 5)
+        axes.set(xlim=limits) if axis is axes.xaxis else axes.set(ylim=limits)
     fine = 1.01 < spread < 3
     subs = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8) if fine else (1, 2, 3, 5) if spread < 40 else (1,)
     axis.set_major_locator(LogLocator(subs=subs))
