@@ -101,20 +101,6 @@ def maximum(form: Mechanism, learners: AttractionDynamics) -> StructuredMLE:
 
 
 @dataclass
-class Trial:
-    """A fit that ends in NaN counts as having found nothing: learners of precision 0, who play uniformly."""
-
-    form: Mechanism
-    learners: AttractionDynamics
-
-    def fit(self, traces: Traces) -> Estimate:
-        try:
-            return maximum(self.form, self.learners).fit(traces)
-        except FloatingPointError:
-            return maximum(self.form, AttractionDynamics(precision=0.0)).fit(traces)
-
-
-@dataclass
 class Auto:
     """Payoffs and learners together, the member chosen by `DynamicsComparison` within the play that is given."""
 
@@ -125,9 +111,7 @@ class Auto:
 
     def fit(self, traces: Traces) -> Estimate:
         if traces.episodes not in self.found:
-            comparison = DynamicsComparison(
-                partial(maximum, self.form), self.members, partial(Trial, self.form), self.seed
-            )
+            comparison = DynamicsComparison(partial(maximum, self.form), self.members, seed=self.seed)
             self.found[traces.episodes] = comparison.fit(traces)
         return self.found[traces.episodes]
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,23 +116,6 @@ def test_money_is_a_mechanism_whose_weight_scales_gaps(example: ModuleType) -> N
     check_mechanism(money)
     expected = example.gaps(example.TabularMechanism.from_payoffs(payoffs / payoffs.std())) * [2, -1]
     assert example.gaps(money) == pytest.approx(expected, abs=1e-5)
-
-
-def test_a_fit_that_ends_in_nan_counts_as_uniform_play(
-    example: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import human_play_models
-
-    game, whole = example.inspection_game(folder / "inspection_game"), human_play_models.maximum
-
-    def failing(form: Any, learners: Any) -> Any:
-        if learners.value("precision") > 0:
-            raise FloatingPointError
-        return whole(form, learners)
-
-    monkeypatch.setattr(human_play_models, "maximum", failing)
-    found = human_play_models.Trial(game.form, example.MEMBERS["Hedge"]()).fit(game.traces)
-    assert found.log_likelihood(game.traces) == pytest.approx(-np.log(2))
 
 
 def test_without_the_folder_it_says_what_to_do(
