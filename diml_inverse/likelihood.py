@@ -86,7 +86,7 @@ def _scored(dynamics: Dynamics, actions: Tensor, determined: Tensor, num_actions
     shape = (*actions.shape, num_actions)
     known = [
         _known(dynamics.of_agents(part), actions[..., part], determined[..., part], num_actions)
-        for part in _parts(shape)
+        for part in _parts(shape, dynamics)
     ]
     return scored & torch.cat(known, -1)
 
@@ -108,10 +108,13 @@ def _known(dynamics: Dynamics, actions: Tensor, determined: Tensor, num_actions:
     return known
 
 
-def _parts(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Agents, as many at a time as `MOST_PAYOFFS` allows, at least one. shape: [E, T, N, A]."""
+def _parts(shape: tuple[int, ...], dynamics: Dynamics) -> Iterator[slice]:
+    """Agents, as many at a time as `MOST_PAYOFFS` allows, at least one; all if they learn together.
+
+    shape: [E, T, N, A].
+    """
     episodes, rounds, agents, actions = shape
-    size = max(MOST_PAYOFFS // (episodes * rounds * actions), 1)
+    size = agents if dynamics.learns_together else max(MOST_PAYOFFS // (episodes * rounds * actions), 1)
     return (slice(start, min(start + size, agents)) for start in range(0, agents, size))
 
 
@@ -129,7 +132,7 @@ def _of_agents(play: ObservedPlay, agents: slice) -> ObservedPlay:
 
 def _split(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay) -> list[tuple[ObservedPlay, Dynamics]]:
     """The play agents by agents, so that what is held at once does not grow with their number; and their dynamics."""
-    parts = list(_parts((*play.actions.shape, mechanism.num_actions)))
+    parts = list(_parts((*play.actions.shape, mechanism.num_actions), dynamics))
     if len(parts) == 1:
         return [(play, dynamics)]
     return [(_of_agents(play, part), dynamics.of_agents(part)) for part in parts]

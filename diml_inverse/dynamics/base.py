@@ -20,9 +20,11 @@ class Dynamics(nn.Module):
     Attributes:
         uses_actions: whether an agent's own choices change what it learns. Only then does a choice that was not
             observed leave later attractions unknown.
+        learns_together: whether agents learn from one another's payoffs too, so that none can be followed alone.
     """
 
     uses_actions: bool = True
+    learns_together: bool = False
 
     def start(self, like: Tensor) -> Any:
         """What is remembered before the first round. like: [*B, A], for its shape and dtype."""

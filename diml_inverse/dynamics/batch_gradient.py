@@ -52,6 +52,8 @@ class BatchGradientDynamics(LearnerDynamics):
         precision: size of a step, in logits.
         exploration: share of choices made uniformly at random.
         tracking: of the choices of the block, in steps; 0: none.
+        shared: one policy for all agents, who have the same actions, learnt from the play of all (parameter sharing):
+            means are then over agents too.
         fit: names of parameters to be fitted with the mechanism.
 
     Raises:
@@ -66,16 +68,17 @@ class BatchGradientDynamics(LearnerDynamics):
         exploration: Value = 0.0,
         tracking: Value = 0.0,
         *,
+        shared: bool = False,
         fit: Collection[str] = (),
     ) -> None:
         if block < 2:
             raise ValueError(f"block must be at least 2, for payoffs to be compared within it; got {block}")
         given = {"momentum": momentum, "precision": precision, "exploration": exploration, "tracking": tracking}
         super().__init__(given, fit)
-        self.block = block
+        self.block, self.learns_together = block, shared
 
     def config(self) -> dict[str, Any]:
-        return {"block": self.block, **super().config()}
+        return {"block": self.block, "shared": self.learns_together, **super().config()}
 
     def start(self, like: Tensor) -> Memory:
         zero = torch.zeros_like(like)
@@ -85,7 +88,7 @@ class BatchGradientDynamics(LearnerDynamics):
         passed, sums = memory.round + 1, memory.sums + _lesson(payoffs, actions)
         if passed % self.block:
             return memory._replace(round=passed, sums=sums)
-        means = sums / self.block
+        means = self._pooled(sums / self.block)
         gradient = _gradient(means)
         keep = self.value("momentum", gradient)
         momentum = keep * memory.momentum + (1 - keep) * gradient
@@ -93,6 +96,10 @@ class BatchGradientDynamics(LearnerDynamics):
         step = momentum / (squares / (passed // self.block) + LEAST_SQUARE).sqrt()
         after = self._moved(memory.attractions, step, means[0])
         return Memory(passed, torch.zeros_like(sums), momentum, squares, after)
+
+    def _pooled(self, means: Tensor) -> Tensor:
+        """Of a block, [..., N, A]: over all agents where they share a policy."""
+        return means.mean(-2, keepdim=True).expand_as(means) if self.learns_together else means
 
     def _moved(self, attractions: Tensor, step: Tensor, share: Tensor) -> Tensor:
         """After a block, [*B, A]. share: of its rounds in which each action was chosen."""
@@ -106,7 +113,7 @@ class BatchGradientDynamics(LearnerDynamics):
 
     def attractions(self, payoffs: Tensor, actions: Tensor) -> Tensor:
         rounds = payoffs.shape[1]
-        means = _block_means(payoffs, actions, self.block)
+        means = self._pooled(_block_means(payoffs, actions, self.block))
         gradient = _gradient(means)  # [E, K, N, A]
         keep = self.value("momentum", gradient)
         momentum = scan(keep.expand_as(gradient), (1 - keep) * gradient)

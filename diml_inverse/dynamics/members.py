@@ -97,10 +97,10 @@ def _exp3() -> AttractionDynamics:
     return AttractionDynamics(0.0, cumulation=1.0, by="importance", exploration=0.1, fit=("exploration",))
 
 
-def policy_gradient(block: int) -> LearnerDynamics:
-    """Policy gradient in blocks of rounds: PPO and other batch learners (Schulman et al. 2017)."""
+def policy_gradient(block: int, shared: bool = False) -> LearnerDynamics:
+    """Policy gradient in blocks of rounds: PPO and other batch learners (Schulman et al. 2017), own or shared."""
     fit = ("momentum", "precision", "exploration", "tracking")
-    return BatchGradientDynamics(block, exploration=0.02, tracking=3.0, fit=fit)
+    return BatchGradientDynamics(block, exploration=0.02, tracking=3.0, shared=shared, fit=fit)
 
 
 def own_payoff_blocks(block: int) -> AttractionDynamics:
@@ -145,5 +145,6 @@ def default_members(num_rounds: int) -> dict[str, LearnerDynamics]:
     for block in BLOCKS:
         if num_rounds >= FEWEST_BLOCKS * block:
             members[f"policy gradient, blocks of {block}"] = policy_gradient(block)
+            members[f"shared policy gradient, blocks of {block}"] = policy_gradient(block, shared=True)
             members[f"own payoff, blocks of {block}"] = own_payoff_blocks(block)
     return members

@@ -119,16 +119,19 @@ def structure_space(fitted: Fitted, play: ObservedPlay) -> Space:
 
 
 def free_spaces(fitted: Fitted, play: ObservedPlay) -> Iterator[Space]:
-    """Free payoffs agent by agent; of all agents in one where parameters of learners, fitted too, tie them together.
+    """Free payoffs agent by agent; of all agents in one where learners, or parameters of theirs, tie them together.
 
     fitted: of `FreePayoffs`. Raises ValueError if they are too many.
     """
     assert isinstance(fitted.mechanism, FreePayoffs)
     learners = fitted.size - fitted.num_on_payoffs
     agent_of = torch.cat([fitted.mechanism.agent_of, torch.full((learners,), EVERYONE)])
+    if fitted.dynamics.learns_together:
+        agent_of = torch.full_like(agent_of, EVERYONE)
     information = expected_information(fitted, play, agent_of)
     agents = range(fitted.mechanism.num_agents)
-    for group in [tuple(agents)] if learners else [(agent,) for agent in agents]:
+    tied = learners > 0 or fitted.dynamics.learns_together
+    for group in [tuple(agents)] if tied else [(agent,) for agent in agents]:
         members = ((agent_of[:, None] == torch.tensor(group)).any(1) | (agent_of == EVERYONE)).nonzero()[:, 0]
         if len(members):
             yield Space(fitted, play, members, group, information[members[:, None], members])

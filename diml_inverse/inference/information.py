@@ -59,7 +59,7 @@ def _hessian(fitted: Fitted, play: ObservedPlay) -> Tensor:
     total = decision_log_likelihoods(fitted.mechanism, fitted.dynamics, play).sum()
     gradient = flat(torch.autograd.grad(total, fitted.parameters, create_graph=True, materialize_grads=True))[0]
     hessian = torch.zeros(fitted.size, fitted.size, dtype=torch.float64)
-    apart = isinstance(fitted.mechanism, TabularMechanism)
+    apart = isinstance(fitted.mechanism, TabularMechanism) and not fitted.dynamics.learns_together
     if apart:
         _fill_table(hessian, fitted, gradient)
     for place in range(fitted.num_on_payoffs if apart else 0, fitted.size):

@@ -15,8 +15,12 @@ import agents
 import diml_inverse.likelihood
 from diml_envs import RepeatedGameEnv, Traces
 from diml_envs.mechanisms import CongestionMechanism, Mechanism, OwnLoadTableMechanism, TabularMechanism
-from diml_inverse import AttractionDynamics, LogitDynamics, StructuredMLE, check_dynamics
+from diml_inverse import AttractionDynamics, LogitDynamics, StructuredMLE, check_dynamics, simulate
+from diml_inverse.dynamics import BatchGradientDynamics
+from diml_inverse.dynamics.batch_gradient import LEAST_SQUARE, LEAST_VARIANCE
 from diml_inverse.dynamics.members import BLOCKS, MEMBERS, default_members
+from diml_inverse.inference.fitted import Fitted
+from diml_inverse.inference.information import observed_information
 from diml_inverse.likelihood import decision_log_likelihoods, log_choice_probs, observe, total_log_likelihood
 
 OPTIONS: list[dict[str, Any]] = [
@@ -120,7 +124,15 @@ def test_every_option_passes_the_check(options: dict[str, Any]) -> None:
     check_dynamics(AttractionDynamics(**options))
 
 
-@pytest.mark.parametrize("member", [*MEMBERS, "policy gradient, blocks of 16", "own payoff, blocks of 16"])
+@pytest.mark.parametrize(
+    "member",
+    [
+        *MEMBERS,
+        "policy gradient, blocks of 16",
+        "shared policy gradient, blocks of 16",
+        "own payoff, blocks of 16",
+    ],
+)
 def test_every_member_passes_the_check_and_is_rebuilt_from_its_configuration(member: str) -> None:
     dynamics = (default_members(10_000) | default_members(1))[member]
     check_dynamics(dynamics)
@@ -132,8 +144,52 @@ def test_every_member_passes_the_check_and_is_rebuilt_from_its_configuration(mem
 def test_blocks_are_tried_in_long_episodes_only() -> None:
     assert set(default_members(60)) == set(MEMBERS)
     long = default_members(8 * max(BLOCKS))
-    assert len([name for name in long if "blocks" in name]) == 2 * len(BLOCKS)
+    assert len([name for name in long if "blocks" in name]) == 3 * len(BLOCKS)
     assert set(MEMBERS) - set(long) == {"gradient bandit", "EXP3"}  # followed round by round: slow
+
+
+def test_a_shared_policy_follows_its_formula() -> None:
+    """One policy for all: every mean of the docstring's formula is over rounds and agents alike."""
+    draw, block, momentum, tracking, precision = random.Random(1), 4, 0.6, 2.0, 0.3
+    payoffs = [[[draw.gauss(0, 1) for _ in range(3)] for _ in range(2)] for _ in range(20)]  # [T, N, A]
+    actions = [[draw.randrange(3) for _ in range(2)] for _ in range(20)]
+    attractions, moving, squares, expected = [0.0] * 3, [0.0] * 3, [0.0] * 3, []
+    for start in range(0, 20, block):
+        expected += [attractions] * block
+        seen = [(actions[t][i], payoffs[t][i][actions[t][i]]) for t in range(start, start + block) for i in range(2)]
+        mean = sum(y for _, y in seen) / len(seen)
+        spread = math.sqrt(sum((y - mean) ** 2 for _, y in seen) / len(seen) + LEAST_VARIANCE)
+        gradient = [sum((y - mean) * (a == j) for a, y in seen) / len(seen) / spread for j in range(3)]
+        moving = [momentum * m + (1 - momentum) * g for m, g in zip(moving, gradient, strict=True)]
+        squares = [v + g * g for v, g in zip(squares, gradient, strict=True)]
+        shares = [sum(a == j for a, _ in seen) / len(seen) for j in range(3)]
+        probs = softmax([precision * a for a in attractions])
+        steps = [m / math.sqrt(v / (start // block + 1) + LEAST_SQUARE) for m, v in zip(moving, squares, strict=True)]
+        attractions = [a + s + tracking * (c - p) for a, s, c, p in zip(attractions, steps, shares, probs, strict=True)]
+    dynamics = BatchGradientDynamics(block, momentum, precision, tracking=tracking, shared=True)
+    found = dynamics.attractions(torch.tensor([payoffs], dtype=torch.float64), torch.tensor([actions]))
+    for agent in range(2):
+        np.testing.assert_allclose(found[0, :, agent], expected, rtol=1e-9, atol=1e-9)
+
+
+def test_agents_that_learn_together_are_not_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streaming, and the curvature of a table, take agents one by one elsewhere: here that would be wrong."""
+    dynamics = BatchGradientDynamics(4, tracking=1.0, shared=True)
+    mechanism = TabularMechanism.random(2, 2, seed=0)
+    play = observe(mechanism, dynamics, simulate(mechanism, dynamics, 3, 12))
+    whole = decision_log_likelihoods(mechanism, dynamics, play)
+    fitted = Fitted(mechanism, dynamics)
+    total = decision_log_likelihoods(fitted.mechanism, fitted.dynamics, play).sum()
+    slope = torch.cat([g.reshape(-1) for g in torch.autograd.grad(total, fitted.parameters, create_graph=True)])
+    hessian = torch.stack(
+        [
+            torch.cat([g.reshape(-1) for g in torch.autograd.grad(s, fitted.parameters, retain_graph=True)])
+            for s in slope
+        ]
+    )
+    torch.testing.assert_close(observed_information(fitted, play).hessian, -hessian)
+    monkeypatch.setattr(diml_inverse.likelihood, "MOST_PAYOFFS", 1)
+    torch.testing.assert_close(decision_log_likelihoods(mechanism, dynamics, play), whole)
 
 
 PAIRS: dict[str, tuple[agents.Learner[Any], AttractionDynamics]] = {
