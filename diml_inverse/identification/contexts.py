@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diml_envs.mechanisms.base import distinct_rows
+from diml_envs.mechanisms.base import Contexts, Mechanism, distinct_rows
 from diml_envs.traces import Traces
 
 
@@ -70,6 +70,14 @@ def others_in_words(contexts: pd.DataFrame, traces: Traces) -> NDArray[np.object
         columns = [names[j][contexts[j].to_numpy()[rows]] for j in range(traces.num_agents) if j != own]
         text[rows] = [";".join(parts) for parts in zip(*columns, strict=True)] if columns else ""
     return text
+
+
+def contexts_at(mechanism: Mechanism, table: pd.DataFrame) -> tuple[Contexts, Tensor]:
+    """What a mechanism makes of rows of `visited_contexts`, and the row in it of each."""
+    profiles = torch.tensor(table[list(range(mechanism.num_agents))].to_numpy(), device=mechanism.device)
+    agents = torch.tensor(table["agent"].to_numpy(), device=mechanism.device)
+    found = mechanism.contexts(profiles)  # the own action is missing there, so only one agent's are evaluated
+    return found, found.index.gather(1, agents[:, None])[:, 0]
 
 
 def _possible(counts: tuple[int, ...], agent: int) -> pd.DataFrame:

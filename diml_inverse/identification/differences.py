@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diml_inverse.identification.free_payoffs import FreePayoffs, contexts_at
+from diml_inverse.identification.contexts import contexts_at
+from diml_inverse.identification.free_payoffs import FreePayoffs
 from diml_inverse.identification.information import one_decision_variances
 from diml_inverse.identification.space import Space
 from diml_inverse.inference.fitted import jacobian_rows

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from diml_envs.mechanisms.base import MISSING, Contexts, Mechanism
 from diml_envs.traces import Traces
+from diml_inverse.identification.contexts import contexts_at
 
 
 class FreePayoffs(Mechanism):
@@ -45,11 +46,3 @@ class FreePayoffs(Mechanism):
     def context_payoffs(self, contexts: Contexts) -> Tensor:
         missing = self.payoffs.new_full(self._exists.shape, torch.nan)
         return missing.masked_scatter(self._exists, self.payoffs)
-
-
-def contexts_at(mechanism: Mechanism, table: pd.DataFrame) -> tuple[Contexts, Tensor]:
-    """What a mechanism makes of rows of `visited_contexts`, and the row in it of each."""
-    profiles = torch.tensor(table[list(range(mechanism.num_agents))].to_numpy(), device=mechanism.device)
-    agents = torch.tensor(table["agent"].to_numpy(), device=mechanism.device)
-    found = mechanism.contexts(profiles)  # the own action is missing there, so only one agent's are evaluated
-    return found, found.index.gather(1, agents[:, None])[:, 0]

@@ -7,10 +7,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from diml_envs.mechanisms.base import Contexts, Mechanism
+from diml_envs.mechanisms.base import Mechanism
 from diml_envs.traces import Traces
 from diml_inverse.estimate import Estimate
-from diml_inverse.identification.contexts import most_visited, others_in_words, visited_contexts
+from diml_inverse.identification.contexts import contexts_at, most_visited, others_in_words, visited_contexts
 from diml_inverse.inference.intervals import quantile, uncertainty_of
 from diml_inverse.inference.network import NetworkUncertainty
 
@@ -78,7 +78,7 @@ def context_standard_errors(estimate: Estimate, contexts: pd.DataFrame) -> NDArr
         ValueError: as `Estimate.standard_errors`.
     """
     mechanism = estimate.mechanism
-    found, row = _evaluated(mechanism, contexts)
+    found, row = contexts_at(mechanism, contexts)
     agent = torch.zeros(int(row.max()) + 1, dtype=torch.int64)
     agent[row.cpu()] = torch.tensor(contexts["agent"].to_numpy())
     exists = mechanism.action_mask[agent].to(mechanism.device)
@@ -93,19 +93,11 @@ def context_differences(mechanism: Mechanism, contexts: pd.DataFrame) -> NDArray
     """
     agents = torch.tensor(contexts["agent"].to_numpy(), device=mechanism.device)
     with torch.no_grad():
-        found, row = _evaluated(mechanism, contexts)
+        found, row = contexts_at(mechanism, contexts)
         payoffs = mechanism.context_payoffs(found)[row].double()
     exists = mechanism.action_mask.to(mechanism.device)[agents]
     mean = payoffs.masked_fill(~exists, 0).sum(1, keepdim=True) / exists.sum(1, keepdim=True)
     return (payoffs - mean).masked_fill(~exists, torch.nan).cpu().numpy()
-
-
-def _evaluated(mechanism: Mechanism, contexts: pd.DataFrame) -> tuple[Contexts, torch.Tensor]:
-    """What the mechanism makes of K rows of `visited_contexts`, and the row in it of each, [K]."""
-    profiles = torch.tensor(contexts[list(range(mechanism.num_agents))].to_numpy(), device=mechanism.device)
-    agents = torch.tensor(contexts["agent"].to_numpy(), device=mechanism.device)
-    found = mechanism.contexts(profiles)  # the own action is missing there, so only one agent's are evaluated
-    return found, found.index.gather(1, agents[:, None])[:, 0]
 
 
 def comparison_table(table: pd.DataFrame, traces: Traces) -> pd.DataFrame:
