@@ -13,7 +13,8 @@ from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.learner import LearnerDynamics
 from diml_inverse.dynamics.members import default_members
 from diml_inverse.estimate import Estimate
-from diml_inverse.held_out import FitsMechanism, Fold, Outcome, cross_validated, folds
+from diml_inverse.estimator import FitsMechanism
+from diml_inverse.held_out import Fold, Outcome, cross_validated, folds
 from diml_inverse.maximum_likelihood import StructuredMLE
 
 EstimatorUnder = Callable[[Dynamics], FitsMechanism]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diml_envs.traces import Traces
+
+if TYPE_CHECKING:
+    from diml_inverse.estimate import Estimate
 
 
 @runtime_checkable
@@ -33,4 +36,12 @@ class Estimator(Protocol):
 
     def fit(self, traces: Traces) -> Predictor:
         """Learn from observed play."""
+        ...
+
+
+class FitsMechanism(Protocol):
+    """An estimator of mechanisms, such as `StructuredMLE` and `DIML`."""
+
+    def fit(self, traces: Traces) -> Estimate:
+        """Recover the mechanism behind observed play."""
         ...

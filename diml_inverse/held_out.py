@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from diml_envs.traces import Traces
 from diml_inverse.estimate import Estimate
+from diml_inverse.estimator import FitsMechanism
 from diml_inverse.likelihood import decision_log_likelihoods, observe
 
 NUM_FOLDS = 3
@@ -20,12 +21,6 @@ MANY_DECISIONS = 25_000  # from here on, in as many episodes as follow, one held
 MANY_EPISODES = 12
 
 Fold = tuple[Traces, Traces]  # trained on, held out
-
-
-class FitsMechanism(Protocol):
-    """An estimator of mechanisms, such as `StructuredMLE` and `DIML`."""
-
-    def fit(self, traces: Traces) -> Estimate: ...
 
 
 @dataclass(frozen=True)

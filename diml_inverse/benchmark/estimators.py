@@ -26,7 +26,7 @@ from diml_inverse.diml import DIML
 from diml_inverse.dynamics import Dynamics, LogitDynamics
 from diml_inverse.dynamics.members import default_members
 from diml_inverse.dynamics_comparison import DynamicsComparison, quick_tables
-from diml_inverse.held_out import FitsMechanism
+from diml_inverse.estimator import FitsMechanism
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
 from diml_inverse.structure import Family, FamilyComparison
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.inference.fitted import Fitted, flat, jacobian_rows
-from diml_inverse.inference.information import MOST_PARAMETERS
+from diml_inverse.inference.information import MOST_PARAMETERS, in_parts
 from diml_inverse.likelihood import ObservedPlay, log_choice_probs
 
 EVERYONE = -1  # a parameter that bears on the choices of more than one agent
@@ -44,7 +41,7 @@ def expected_information(fitted: Fitted, play: ObservedPlay, agent_of: Tensor | 
     column = _columns(whose)
     _check_length(int(column.max()) + 1, play, fitted.mechanism.num_actions)
     information = torch.zeros(fitted.size, fitted.size, dtype=torch.float64)
-    for part in _parts(play, (int(column.max()) + 1) * fitted.mechanism.num_actions):
+    for part in in_parts(play, (int(column.max()) + 1) * fitted.mechanism.num_actions, MOST_SLOPES):
         slopes = _weighted_slopes(fitted, part, column)
         for agent in range(slopes.shape[3]):
             bearing = ((whose == agent) | (whose == EVERYONE)).nonzero()[:, 0]
@@ -90,21 +87,6 @@ def _weighted_slopes(fitted: Fitted, play: ObservedPlay, column: Tensor) -> Tens
         return weights.new_zeros(len(by_column), *weights.shape)
     slopes = torch.cat([*jacobian_rows(by_column, [along])])
     return (slopes.reshape(-1, *weights.shape) * weights).cpu()
-
-
-def _parts(play: ObservedPlay, width: int) -> Iterator[ObservedPlay]:
-    """Some episodes at a time. width: numbers for each decision."""
-    episodes, rounds, agents = play.actions.shape
-    size = max(MOST_SLOPES // (rounds * agents * width), 1)
-    for start in range(0, episodes, size):
-        some = slice(start, start + size)
-        yield replace(
-            play,
-            actions=play.actions[some],
-            contexts=replace(play.contexts, index=play.contexts.index[some]),
-            determined=play.determined[some],
-            scored=play.scored[some],
-        )
 
 
 def one_decision_variances(dynamics: Dynamics, exists: Tensor) -> Tensor:

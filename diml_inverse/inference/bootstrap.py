@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from diml_envs.traces import Traces
+from diml_inverse.estimator import FitsMechanism
 from diml_inverse.inference.fitted import Function
 from diml_inverse.inference.intervals import Interval, quantile
 
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from diml_inverse.estimate import Estimate
 
 CONSTANT = 1e-9  # spread, relative to the size of the values, below which nothing in the episodes moves a value
-
-
-class _Fits(Protocol):
-    def fit(self, traces: Traces) -> Estimate: ...
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,9 @@ class Bootstrap:
         return torch.stack([one.payoff_differences(actions).double().cpu() for one in self.replicates])
 
 
-def bootstrap(estimator: _Fits, traces: Traces, num_replicates: int = 200, seed: int = 0, jobs: int = 1) -> Bootstrap:
+def bootstrap(
+    estimator: FitsMechanism, traces: Traces, num_replicates: int = 200, seed: int = 0, jobs: int = 1
+) -> Bootstrap:
     """Fit to resamples of the episodes, drawn with replacement (Efron 1979; episodes are taken to be independent).
 
     The reference where there is no covariance, as for networks (`DIML`). What the estimator draws itself (its seed)
@@ -101,7 +100,7 @@ def bootstrap(estimator: _Fits, traces: Traces, num_replicates: int = 200, seed:
     return Bootstrap(estimate, tuple(replicates))
 
 
-def _refit(estimator: _Fits, traces: Traces, episodes: np.ndarray | None) -> Estimate:
+def _refit(estimator: FitsMechanism, traces: Traces, episodes: np.ndarray | None) -> Estimate:
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # several processes with several threads each would wait for one another
     try:

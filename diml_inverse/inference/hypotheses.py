@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from numpy.typing import ArrayLike
 from scipy.stats import chi2, f
 
 from diml_envs.traces import Traces
+from diml_inverse.estimator import FitsMechanism
 from diml_inverse.inference.fitted import Function
 from diml_inverse.inference.intervals import uncertainty_of
 from diml_inverse.inference.maximum import MaximumUncertainty
@@ -30,10 +31,6 @@ class HypothesisTest(NamedTuple):
     statistic: float
     degrees: int
     p_value: float
-
-
-class _Fits(Protocol):
-    def fit(self, traces: Traces) -> Estimate: ...
 
 
 def wald_test(
@@ -100,7 +97,7 @@ def likelihood_ratio_test(
     return _chi_squared(2 * max(gain, 0.0), degrees)
 
 
-def same_mechanism_test(estimator: _Fits, traces_1: Traces, traces_2: Traces) -> HypothesisTest:
+def same_mechanism_test(estimator: FitsMechanism, traces_1: Traces, traces_2: Traces) -> HypothesisTest:
     """Whether two sets of play had the same payoffs (and the same learners, as far as these are fitted).
 
     Likelihood ratio of fits to each against one fit to both, so it assumes that the learners are right.

@@ -42,9 +42,9 @@ def observed_information(fitted: Fitted, play: ObservedPlay) -> Information:
         )
     hessian = torch.zeros(fitted.size, fitted.size, dtype=torch.float64)
     scores, totals = [], []
-    for part in _parts(play, fitted.mechanism.num_actions):
+    for part in in_parts(play, fitted.mechanism.num_actions, MOST_PAYOFFS):
         hessian -= _hessian(fitted, part)
-    for episode in _episodes(play):
+    for episode in in_parts(play, 1, 1):
         total = decision_log_likelihoods(fitted.mechanism, fitted.dynamics, episode).sum()
         scores.append(flat(gradients(total, fitted.parameters, torch.ones_like(total))).cpu())
         totals.append(total.detach().cpu())
@@ -90,22 +90,16 @@ def _row(fitted: Fitted, gradient: Tensor, places: list[int]) -> Tensor:
     return flat(gradients(gradient, fitted.parameters, seed))[0].double().cpu()
 
 
-def _parts(play: ObservedPlay, num_actions: int) -> Iterator[ObservedPlay]:
-    """Episodes, as many at a time as can be differentiated twice without holding too much."""
+def in_parts(play: ObservedPlay, width: int, most: int) -> Iterator[ObservedPlay]:
+    """Some episodes at a time, one at least. width: numbers for each decision, of which `most` are held at once."""
     episodes, rounds, agents = play.actions.shape
-    size = max(MOST_PAYOFFS // (rounds * agents * num_actions), 1)
-    return (_some(play, slice(start, start + size)) for start in range(0, episodes, size))
-
-
-def _episodes(play: ObservedPlay) -> Iterator[ObservedPlay]:
-    return (_some(play, slice(episode, episode + 1)) for episode in range(len(play.actions)))
-
-
-def _some(play: ObservedPlay, episodes: slice) -> ObservedPlay:
-    return replace(
-        play,
-        actions=play.actions[episodes],
-        contexts=replace(play.contexts, index=play.contexts.index[episodes]),
-        determined=play.determined[episodes],
-        scored=play.scored[episodes],
-    )
+    size = max(most // (rounds * agents * width), 1)
+    for start in range(0, episodes, size):
+        some = slice(start, start + size)
+        yield replace(
+            play,
+            actions=play.actions[some],
+            contexts=replace(play.contexts, index=play.contexts.index[some]),
+            determined=play.determined[some],
+            scored=play.scored[some],
+        )

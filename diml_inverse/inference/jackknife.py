@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student_t
 
 from diml_envs.traces import Label, Traces
+from diml_inverse.estimator import FitsMechanism
+from diml_inverse.inference.intervals import quantile
 
 if TYPE_CHECKING:
     from diml_inverse.estimate import Estimate
-
-
-class _Fits(Protocol):
-    def fit(self, traces: Traces) -> Estimate: ...
 
 
 @dataclass(frozen=True)
@@ -49,14 +46,12 @@ class Jackknife:
         Raises:
             ValueError: a level outside (0, 1).
         """
-        if not 0 < level < 1:
-            raise ValueError(f"level must be between 0 and 1; got {level}")
-        half = student_t.ppf((1 + level) / 2, self.degrees) * self.standard_errors
+        half = quantile(level, self.degrees) * self.standard_errors
         return self.value - half, self.value + half
 
 
 def jackknife(
-    estimator: _Fits, traces: Traces, groups: Sequence[Label], function: Callable[[Estimate], ArrayLike]
+    estimator: FitsMechanism, traces: Traces, groups: Sequence[Label], function: Callable[[Estimate], ArrayLike]
 ) -> Jackknife:
     """Fit to all episodes, then without each group in turn (Efron & Tibshirani 1993, ch. 11; Shao & Tu 1995).
 
