@@ -34,7 +34,8 @@ class Fitted:
         self.of_learners = tuple(of_learners)
         learners = dict(self.dynamics.named_parameters())
         on_payoffs = list(self.mechanism.parameters())
-        self.parameters = [*on_payoffs, *(learners[name].requires_grad_(True) for name in self.of_learners)]
+        self.on_learners = [learners[name].requires_grad_(True) for name in self.of_learners]
+        self.parameters = [*on_payoffs, *self.on_learners]
         self.num_on_payoffs = sum(parameter.numel() for parameter in on_payoffs)
         self.size = sum(parameter.numel() for parameter in self.parameters)
 
@@ -70,9 +71,7 @@ class Fitted:
 
     def jacobian(self, values: Tensor) -> Tensor:
         """d values / d theta, [M] -> [M, P]."""
-        if not values.requires_grad:
-            return torch.zeros(len(values), self.size, dtype=torch.float64)
-        return torch.cat([*jacobian_rows(values, self.parameters)]).double().cpu()
+        return jacobian(values, self.parameters)
 
     def centred_payoffs(self, contexts: Contexts, exists: Tensor) -> Tensor:
         """Payoffs of contexts less their mean over the agent's own actions. bool [K, A] -> [K, A], 0 for no action."""
@@ -94,6 +93,13 @@ def learner_values(dynamics: Dynamics, of_learners: Sequence[str]) -> Iterator[t
             yield plain(name), dynamics.learner.value(plain(name))
         else:
             yield plain(name), raw[name]
+
+
+def jacobian(values: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+    """d values / d parameters, [M] -> float64 [M, their number]."""
+    if not values.requires_grad:
+        return torch.zeros(len(values), sum(one.numel() for one in parameters), dtype=torch.float64)
+    return torch.cat([*jacobian_rows(values, parameters)]).double().cpu()
 
 
 def jacobian_rows(values: Tensor, parameters: Sequence[Tensor], at_once: int = AT_ONCE) -> Iterator[Tensor]:

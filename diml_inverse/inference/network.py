@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from diml_envs.mechanisms.base import Contexts, Mechanism
 from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_inverse.dynamics.base import Dynamics
-from diml_inverse.inference.fitted import Fitted, jacobian_rows
+from diml_inverse.inference.fitted import Fitted, jacobian
 from diml_inverse.inference.information import observed_information
 from diml_inverse.inference.uncertainty import Uncertainty
 from diml_inverse.likelihood import ObservedPlay
@@ -124,22 +124,21 @@ class NetworkUncertainty(Uncertainty):
     def _numbers(self) -> Tensor:
         """t, [n], differentiable in the parameters."""
         payoffs = self.fitted.mechanism.context_payoffs(self._contexts).nan_to_num().reshape(-1)
-        learners = self.fitted.parameters[len(list(self.fitted.mechanism.parameters())) :]
-        return torch.cat([payoffs, *(parameter.reshape(-1) for parameter in learners)])
+        return torch.cat([payoffs, *(parameter.reshape(-1) for parameter in self.fitted.on_learners)])
 
     def _kernel(self, left: Tensor, right: Tensor, variance: float | None = None) -> Tensor:
         """Prior covariance of numbers computed from `fitted`, [M], [L] -> [M, L]."""
         variance = self._known().variance if variance is None else variance
         kernel = torch.zeros(len(left), len(right), dtype=torch.float64)
         for parameters, learners in self._groups(max(len(left), len(right))):
-            slopes = _slopes(right, parameters)
-            own = slopes if left is right else _slopes(left, parameters)
+            slopes = jacobian(right, parameters)
+            own = slopes if left is right else jacobian(left, parameters)
             kernel += (LEARNERS_VARIANCE if learners else variance) * own @ slopes.T
         return kernel
 
     def _groups(self, rows: int) -> Iterator[tuple[list[Tensor], bool]]:
         """Parameters, as many at a time as their slopes can be held for, at least one; whether they are learners'."""
-        on_payoffs = len(list(self.fitted.mechanism.parameters()))
+        on_payoffs = len(self.fitted.parameters) - len(self.fitted.on_learners)
         group: list[Tensor] = []
         for place, parameter in enumerate(self.fitted.parameters):
             held = sum(one.numel() for one in group) + parameter.numel()
@@ -196,8 +195,7 @@ class NetworkUncertainty(Uncertainty):
         payoffs = mechanism(profiles).reshape(*counts, len(counts))
         means = [payoffs[..., i].mean(i, keepdim=True) for i in range(len(counts))]
         centred = torch.stack([payoffs[..., i] - mean for i, mean in enumerate(means)], -1)
-        learners = self.fitted.parameters[len(list(mechanism.parameters())) :]
-        values = torch.cat([centred.reshape(-1), *(parameter.reshape(-1) for parameter in learners)])
+        values = torch.cat([centred.reshape(-1), *(parameter.reshape(-1) for parameter in self.fitted.on_learners)])
         sizes, vectors = torch.linalg.eigh(self.between(values, kind))
         noise = torch.randn(num, len(values), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         drawn = values.detach().cpu() + noise * sizes.clamp(min=0).sqrt() @ vectors.T
@@ -229,13 +227,6 @@ class NetworkUncertainty(Uncertainty):
             dict(facts["facts"]),
         )
         return made
-
-
-def _slopes(values: Tensor, parameters: Sequence[Tensor]) -> Tensor:
-    """d values / d parameters, [M] -> [M, their number]."""
-    if not values.requires_grad:
-        return torch.zeros(len(values), sum(one.numel() for one in parameters), dtype=torch.float64)
-    return torch.cat(list(jacobian_rows(values, parameters))).double().cpu()
 
 
 def _root(information: Tensor) -> Tensor:
