@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-import diml_envs.mechanisms
-import diml_inverse.dynamics
 from diml_envs.atomic import atomic_write
-from diml_envs.labels import checked_labels, label_kind
 from diml_envs.mechanisms.base import Mechanism
-from diml_envs.mechanisms.ensemble import EnsembleMechanism
-from diml_envs.mechanisms.sum import SumMechanism
 from diml_envs.traces import Label, Traces
-from diml_inverse import likelihood
+from diml_inverse import estimate_file, likelihood
 from diml_inverse.dynamics.base import Dynamics
+from diml_inverse.estimate_file import FORMAT, UNCERTAINTY
 from diml_inverse.inference import intervals
-from diml_inverse.inference.maximum import MaximumUncertainty
-from diml_inverse.inference.network import NetworkUncertainty
-from diml_inverse.inference.posterior import PosteriorUncertainty
 from diml_inverse.inference.summary import Summary
 from diml_inverse.inference.uncertainty import Uncertainty
 from diml_inverse.prediction.change import Change, LearnerChange, MechanismChange
 from diml_inverse.prediction.predict import Draws, predict_under
 from diml_inverse.prediction.prediction import Prediction
-
-FORMAT = "diml-estimate-1"
-UNCERTAINTY = "uncertainty."  # before the names of the covariance's tensors in a file
-
-Module = TypeVar("Module", Mechanism, Dynamics)
 
 
 @dataclass(frozen=True)
@@ -54,7 +39,7 @@ class Estimate:
         history: a row for each epoch or iteration.
         agents, action_labels: those of the traces it was fitted to.
         info: JSON values: estimator, settings, seed, why it stopped.
-        uncertainty: how precisely play pins the mechanism down, if it was fitted by maximum likelihood.
+        uncertainty: how precisely the mechanism is known, where the estimator says.
     """
 
     mechanism: Mechanism
@@ -89,11 +74,11 @@ class Estimate:
 
         Args:
             actions: profiles.
-            covariance: "clustered" (by episode) or "information"; None takes the first where there are enough
-                episodes, see `Uncertainty`.
+            covariance: of a maximum-likelihood fit "clustered" (by episode) or "information", None takes the first
+                where there are enough episodes; learnt structure and networks have one each, see `Uncertainty`.
 
         Raises:
-            ValueError: no maximum-likelihood fit, loaded from a file without its covariance, or too many parameters.
+            ValueError: an estimator that gives none, a file without it, another covariance, or too many parameters.
         """
         profile = torch.as_tensor(actions if isinstance(actions, Tensor) else np.array(actions))
         return intervals.standard_errors(self, profile.to(self.mechanism.device), covariance)
@@ -207,14 +192,12 @@ class Estimate:
             ValueError: not such a file, or another class than the one given.
             FileNotFoundError: no file.
         """
-        header, tensors = _read(Path(path))
+        header, tensors = estimate_file.read(Path(path))
         covariance = {name: tensors.pop(name) for name in list(tensors) if name.startswith(UNCERTAINTY)}
         try:
-            _check_sizes(header["mechanism_config"], tensors, len(header["agents"]))
-            mechanism = _mechanism(header, mechanism)
-            dynamics = _given(dynamics, header["dynamics"]) or _build(
-                diml_inverse.dynamics, header["dynamics"], header["dynamics_config"], Dynamics
-            )
+            estimate_file.check_sizes(header["mechanism_config"], tensors, len(header["agents"]))
+            mechanism = estimate_file.mechanism_in(header, mechanism)
+            dynamics = estimate_file.dynamics_in(header, dynamics)
             dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
             if len(dtypes) == 1:
                 mechanism = mechanism.to(dtypes.pop())
@@ -223,91 +206,12 @@ class Estimate:
             return cls(
                 mechanism.requires_grad_(False),
                 dynamics,
-                _history(header),
-                *_names(header, mechanism),
+                estimate_file.history_in(header),
+                *estimate_file.names_in(header, mechanism),
                 dict(header["info"]),
-                _uncertainty(header, covariance, mechanism, dynamics),
+                estimate_file.uncertainty_in(header, covariance, mechanism, dynamics),
             )
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         except (KeyError, TypeError, RuntimeError, AttributeError) as error:
             raise ValueError(f"{path}: the estimate in this file is damaged or of another version ({error})") from error
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"no estimate at {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["diml"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not an estimate written by Estimate.save, or is cut short ({error})") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ValueError(f"{path} was not written by Estimate.save in format {FORMAT}")
-    return header, tensors
-
-
-def _uncertainty(
-    header: dict[str, Any], tensors: Mapping[str, Tensor], mechanism: Mechanism, dynamics: Dynamics
-) -> Uncertainty | None:
-    if "uncertainty" not in header:
-        return None
-    named = {name.removeprefix(UNCERTAINTY): tensor for name, tensor in tensors.items()}
-    kinds = {kind.__name__: kind for kind in (MaximumUncertainty, PosteriorUncertainty, NetworkUncertainty)}
-    return kinds[header["uncertainty"]["class"]].restored(mechanism, dynamics, named, header["uncertainty"])
-
-
-def _check_sizes(config: Any, tensors: Mapping[str, Tensor], num_agents: int) -> None:
-    """Nothing is built that the file could not fill: a few bytes could ask for all of the memory."""
-    numbers = re.findall(r"(?<![\w.])\d+(?![\w.])", json.dumps(config))
-    most = max(sum(tensor.numel() for tensor in tensors.values()), num_agents)
-    if too_large := [number for number in numbers if len(number) > 18 or int(number) > most]:
-        raise ValueError(f"its mechanism has a size of {too_large[0][:20]}, more than the file can hold")
-
-
-def _history(header: dict[str, Any]) -> pd.DataFrame:
-    columns = header["history"]
-    if not isinstance(columns, dict) or not all(isinstance(column, list) for column in columns.values()):
-        raise ValueError(f"its history must be lists by name; got {str(columns)[:80]}")
-    return pd.DataFrame(columns)
-
-
-def _names(header: dict[str, Any], mechanism: Mechanism) -> tuple[tuple[str, ...], tuple[tuple[Label, ...], ...]]:
-    """Agents and action labels, as many as the mechanism has."""
-    agents = checked_labels(header["agents"], "agents")
-    labels = tuple(map(tuple, header["action_labels"]))
-    for label in (label for of_agent in labels for label in of_agent):
-        label_kind(label, "actions")
-    counts = tuple(map(len, labels))
-    if counts != mechanism.action_counts or len(agents) != len(counts):
-        raise ValueError(
-            f"it names {len(agents)} agents with {counts} actions, its mechanism {mechanism.action_counts}"
-        )
-    return tuple(map(str, agents)), labels
-
-
-def _mechanism(header: dict[str, Any], given: Mechanism | None) -> Mechanism:
-    name, config = header["mechanism"], header["mechanism_config"]
-    if name == "EnsembleMechanism":
-        one = {"mechanism": config["member"], "mechanism_config": config["member_config"]}
-        return EnsembleMechanism([copy.deepcopy(_mechanism(one, given)) for _ in range(config["num_members"])])
-    if name == "SumMechanism" and given is None:
-        terms = [{"mechanism": term["mechanism"], "mechanism_config": term["config"]} for term in config["terms"]]
-        return SumMechanism([_mechanism(term, None) for term in terms])
-    return _given(given, name) or _build(diml_envs.mechanisms, name, config, Mechanism)
-
-
-def _given(module: Module | None, name: str) -> Module | None:
-    if module is not None and type(module).__name__ != name:
-        raise ValueError(f"the file holds a {name}, not a {type(module).__name__}")
-    return module
-
-
-def _build(module: Any, name: str, config: dict[str, Any], base: type) -> Any:
-    # Only classes this package exports are built, whatever name the file holds.
-    kind = getattr(module, name, None) if name in module.__all__ else None
-    if not (isinstance(kind, type) and issubclass(kind, base)):
-        what = base.__name__.lower()
-        raise ValueError(f"{what} {name!r} is not one of diml's; pass one: Estimate.load(path, {what}=...)")
-    return kind(**config)
