@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class CrossValidation:
     @property
     def standard_error(self) -> float:
         """Of `mean`, over groups."""
-        return clustered_error(self.totals, self.decisions)
+        return float(clustered_error(self.totals, self.decisions))
 
     def standard_error_to(self, other: CrossValidation) -> float:
         """Of the difference in mean to another's, over the same groups.
@@ -48,7 +48,7 @@ class CrossValidation:
         """
         if self.groups != other.groups or not np.array_equal(self.decisions, other.decisions):
             raise ValueError("only estimators scored on the same choices of the same groups can be compared")
-        return clustered_error(self.totals - other.totals, self.decisions)
+        return float(clustered_error(self.totals - other.totals, self.decisions))
 
 
 def cross_validate(
@@ -87,13 +87,15 @@ def cross_validate(
     return CrossValidation(names, sums[:, 0], sums[:, 1], tuple(predictors))
 
 
-def clustered_error(totals: NDArray[np.float64], decisions: NDArray[np.float64]) -> float:
-    """Standard error of sum(totals) / sum(decisions) over independent groups, [G] each; NaN for a single group.
+def clustered_error(totals: NDArray[np.float64], decisions: NDArray[Any]) -> NDArray[np.float64]:
+    """Standard error of sum(totals) / sum(decisions) over independent groups, [G, *S] and [G] -> [*S].
 
-    Of a ratio of sums (Cochran 1977, ch. 6), so that groups may differ in size, times G / (G - 1).
+    Of a ratio of sums (Cochran 1977, ch. 6), so that groups may differ in size, times G / (G - 1); NaN for a single
+    group.
     """
     count = len(totals)
     if count < 2:
-        return math.nan
-    off = totals - totals.sum() / decisions.sum() * decisions
-    return float(math.sqrt(count / (count - 1) * (off**2).sum()) / decisions.sum())
+        return np.full(totals.shape[1:], np.nan)
+    off = totals - np.multiply.outer(decisions, totals.sum(0) / decisions.sum())
+    error: NDArray[np.float64] = np.sqrt(count / (count - 1) * (off**2).sum(0)) / decisions.sum()
+    return error

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from diml_inverse.cross_validation import clustered_error
 from diml_inverse.diagnosis.checks import before
 from diml_inverse.diagnosis.predicted import PredictedPlay
-
-FloatArray = NDArray[np.float64]
 
 MOST_BINS = 12
 DECISIONS_PER_BIN = 120
@@ -34,6 +32,7 @@ def _curve(play: PredictedPlay, agent: int) -> pd.DataFrame:
     for rounds in np.array_split(used, min(number, len(used))) if len(used) else []:
         place = slice(rounds[0], rounds[-1] + 1)
         decisions = scored[:, place].sum(1)
+        spoke = decisions > 0
         sums = {"observed": play.taken, "predicted": play.probs, "error": play.residuals}
         of_bin = {name: values[:, place, agent].sum(1) for name, values in sums.items()}  # [E, A]
         labels = play.traces.action_labels[agent]
@@ -46,23 +45,11 @@ def _curve(play: PredictedPlay, agent: int) -> pd.DataFrame:
                 "decisions": decisions.sum(),
                 "observed": (of_bin["observed"].sum(0) / decisions.sum())[: len(labels)],
                 "predicted": (of_bin["predicted"].sum(0) / decisions.sum())[: len(labels)],
-                "standard_error": _clustered_error(of_bin["error"], decisions)[: len(labels)],
+                "standard_error": clustered_error(of_bin["error"][spoke], decisions[spoke])[: len(labels)],
             }
         )
         tables.append(table)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-
-
-def _clustered_error(totals: FloatArray, decisions: NDArray[np.int64]) -> FloatArray:
-    """Of a mean per decision, from totals [E, A] of independent episodes (Liang & Zeger 1986); [A]."""
-    spoke = decisions > 0
-    episodes = int(spoke.sum())
-    if episodes < 2:
-        return np.full(totals.shape[1], np.nan)
-    mean = totals.sum(0) / decisions.sum()
-    spread = ((totals - mean * decisions[:, None]) ** 2).sum(0)
-    error: FloatArray = np.sqrt(episodes / (episodes - 1) * spread) / decisions.sum()
-    return error
 
 
 def autocorrelations(play: PredictedPlay) -> pd.DataFrame:

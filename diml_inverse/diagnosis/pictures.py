@@ -12,13 +12,12 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from diml_inverse.diagnosis.rivals import MODEL
-from diml_inverse.metrics.calibration import BLUE, GREY, draw_reliability
+from diml_inverse.metrics.calibration import draw_reliability
+from diml_inverse.palette import BLUE, COLOURS, GREY
 
 if TYPE_CHECKING:
     from diml_inverse.diagnosis.diagnosis import Diagnosis
 
-# Okabe and Ito's palette, told apart by colour-blind readers too.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MOST_PANELS = 6
 MOST_ACTIONS = 5
 WIDTH = 170  # characters of the verdict on a line

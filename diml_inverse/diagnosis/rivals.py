@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 
 from diml_envs.traces import Traces
 from diml_inverse.baselines.cloning import BehaviouralCloning
+from diml_inverse.baselines.frequencies import ChoiceFrequencies
 from diml_inverse.diagnosis.predicted import PredictedPlay
 from diml_inverse.held_out import HeldOut
 
@@ -19,7 +20,6 @@ FloatArray = NDArray[np.float64]
 Part = tuple[Traces, NDArray[np.int64]]  # episodes to fit to, and places of those to predict
 
 NUM_FOLDS = 3
-PRIOR_CHOICES = 0.5  # of each action, beside those counted (Krichevsky & Trofimov 1981)
 MODEL, CLONING, SHARES, UNIFORM = "model", "cloning", "constant shares", "uniform"
 
 
@@ -59,13 +59,7 @@ def ahead_of_uniform(play: PredictedPlay) -> float:
 
 def constant_shares(train: Traces, traces: Traces) -> FloatArray:
     """Each agent's shares of choices in `train`, from round 1 on, for every round of `traces`: [E, T, N, A]."""
-    counts = np.full((train.num_agents, max(train.action_counts)), PRIOR_CHOICES)
-    for agent, number in enumerate(train.action_counts):
-        counts[agent, number:] = 0
-        later = train.actions[:, 1:, agent]
-        counts[agent] += np.bincount(later[later >= 0], minlength=counts.shape[1])
-    shares = counts / counts.sum(1, keepdims=True)
-    return np.broadcast_to(shares, (*traces.actions.shape, counts.shape[1]))
+    return ChoiceFrequencies().fit(train).choice_probs(traces)
 
 
 def _cloned(train: Traces, traces: Traces, seed: int) -> FloatArray:

@@ -11,14 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from diml_envs.traces import Traces
 from diml_inverse.metrics.bootstrap import EpisodeSums
 from diml_inverse.metrics.decisions import checked_probs, checked_scored
+from diml_inverse.palette import BLUE, GREY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FloatArray = NDArray[np.float64]
-
-BLUE, GREY = "#0072B2", "0.6"  # of Okabe and Ito's palette, told apart by colour-blind readers too
 
 
 def expected_calibration_error(

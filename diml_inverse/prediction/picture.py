@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from diml_envs.traces import MISSING, Traces
+from diml_inverse.palette import COLOURS
 from diml_inverse.prediction.prediction import Prediction
 
-# Okabe and Ito's palette, told apart by colour-blind readers too.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 STYLES = ("-", "--", ":", "-.")
 MOST_PANELS, COLUMNS = 12, 5
 
@@ -33,6 +35,8 @@ def shares_over_rounds(
     Raises:
         ValueError: no prediction, or one whose agents have different actions.
     """
+    from matplotlib.figure import Figure  # only a picture needs matplotlib, and it takes long to load
+
     labels = {choices for prediction in predictions.values() for choices in prediction.traces.action_labels}
     if len(labels) != 1:
         raise ValueError("a picture of shares over rounds needs predictions, and all agents to have the same actions")

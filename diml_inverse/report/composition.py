@@ -6,8 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from diml_inverse.estimate import Estimate
-
-KIND = "#0072B2"
+from diml_inverse.palette import BLUE
 
 
 def composition_table(estimate: Estimate) -> pd.DataFrame:
@@ -30,7 +29,7 @@ def composition_chart(estimate: Estimate) -> Figure:
     table = composition_table(estimate).iloc[::-1]
     figure = Figure(figsize=(9, 1.2 + 0.32 * len(table)), layout="constrained")
     axes = figure.subplots()
-    axes.barh(table["kind"], table["share_of_variance"], color=KIND)
+    axes.barh(table["kind"], table["share_of_variance"], color=BLUE)
     for place, row in enumerate(table.to_dict("records")):
         found = row["prior_variance"] > 0
         text = f"{row['share_of_variance']:.1%}, evidence {row['log_evidence']:+.0f} nats" if found else "none"

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from diml_envs.traces import Traces
 from diml_inverse.estimate import Estimate
+from diml_inverse.palette import COLOURS
 from diml_inverse.report.tables import relative_error
 
-# Okabe and Ito's palette, told apart by colour-blind readers too.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MOST_POINTS = 5000
 MOST_PANELS = 6
 MOST_ACTIONS = 5
