@@ -16,36 +16,35 @@ TASKS: Mapping[str, Task] = {**PAPER, **CORE, **HUMAN, **LEARNERS, **CONSISTENCY
 FIRST_VERSION = "-v0"
 
 
-def task_named(name: str) -> Task:
+def task_named(name: str, tasks: Mapping[str, Task] = TASKS) -> Task:
     """The task of this name. Tasks from before there were versions may be written with one, `E2-v0`.
 
     Raises:
         ValueError: no such task, with the nearest there is.
     """
-    if name in TASKS:
-        return TASKS[name]
-    if name.removesuffix(FIRST_VERSION) in TASKS:
-        return TASKS[name.removesuffix(FIRST_VERSION)]
-    raise ValueError(f"no task {name!r}; {nearest(name, TASKS)}")
+    for written in (name, name.removesuffix(FIRST_VERSION)):
+        if written in tasks:
+            return tasks[written]
+    raise ValueError(f"no task {name!r}; {nearest(name, tasks)}")
 
 
-def tasks_like(names: Iterable[str]) -> dict[str, Task]:
-    """Tasks by names or patterns such as `E7-*`, each once.
+def tasks_like(names: Iterable[str], tasks: Mapping[str, Task] = TASKS) -> dict[str, Task]:
+    """Of these tasks, those with such names, or like patterns such as `E7-*`, each once.
 
     Raises:
         ValueError: a name or pattern that fits none.
     """
-    found = [task for name in names for task in _like(name)]
+    found = [task for name in names for task in _like(name, tasks)]
     return {task.name: task for task in found}
 
 
-def _like(name: str) -> list[Task]:
+def _like(name: str, tasks: Mapping[str, Task]) -> list[Task]:
     if "*" not in name:
-        return [task_named(name)]
-    chosen = fnmatch.filter(TASKS, name)
+        return [task_named(name, tasks)]
+    chosen = fnmatch.filter(tasks, name)
     if not chosen:
         raise ValueError(f"no task is like {name!r}; `diml tasks` lists them")
-    return [TASKS[one] for one in chosen]
+    return [tasks[one] for one in chosen]
 
 
 def in_order(names: Iterable[str], known: Iterable[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from diml_inverse.benchmark.catalogue import FIRST_VERSION
+from diml_inverse.benchmark.catalogue import tasks_like
 from diml_inverse.benchmark.cells import Cell, Record
 from diml_inverse.benchmark.entries import Entry, entries_named
 from diml_inverse.benchmark.estimators import ABLATION, ESTIMATORS
@@ -127,12 +126,12 @@ def command(
     chosen = _suite(suite, plugin_places)
     limits = Limits(cell_seconds or chosen.limits.seconds, cell_memory or chosen.limits.memory_mb)
     try:
-        columns = _estimators(chosen, estimators, plugin_places)
+        rows, columns = _tasks(chosen, tasks, quick, human_play), _estimators(chosen, estimators, plugin_places)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     cells = [
         Cell(task, entry.name, seed, chosen.name, _command(suite, task, entry, seed, quick), entry)
-        for task in _tasks(chosen, tasks, quick, human_play)
+        for task in rows
         for seed in seeds or (chosen.seeds[:1] if quick else chosen.seeds)
         for entry in columns
     ]
@@ -160,12 +159,10 @@ def _plugins(places: tuple[str, ...]) -> dict[str, str]:
 
 
 def _suite(given: str, places: Mapping[str, str]) -> Suite:
-    if given in SUITES:
-        return SUITES[given]
-    if given.endswith(".toml") or Path(given).exists():
+    if given not in SUITES and (given.endswith(".toml") or Path(given).exists()):
         return read_suite(Path(given), places)
     check_name(given, SUITES, "suite")
-    raise AssertionError
+    return SUITES[given]
 
 
 def _command(suite: str, task: Task, entry: Entry, seed: int, quick: bool) -> str:
@@ -198,26 +195,16 @@ def _report(output: Path) -> list[Record]:
 
 
 def _tasks(suite: Suite, names: tuple[str, ...], quick: bool, human_play: Path | None) -> list[Task]:
-    chosen = [one for name in names for one in _like(suite, name)] or list(suite.quick if quick else suite.tasks)
-    tasks = [with_human_play(suite.tasks[name], human_play) for name in dict.fromkeys(chosen)]
+    chosen = tasks_like(names or (suite.quick if quick else suite.tasks), suite.tasks)
+    tasks = [with_human_play(task, human_play) for task in chosen.values()]
     return [replace(task, num_episodes=min(QUICK_EPISODES, task.num_episodes)) for task in tasks] if quick else tasks
-
-
-def _like(suite: Suite, name: str) -> list[str]:
-    if name not in suite.tasks and name.removesuffix(FIRST_VERSION) in suite.tasks:
-        return [name.removesuffix(FIRST_VERSION)]
-    if "*" in name and (found := fnmatch.filter(suite.tasks, name)):
-        return found
-    check_name(name, suite.tasks, "task")
-    return [name]
 
 
 def _estimators(suite: Suite, names: tuple[str, ...], places: Mapping[str, str]) -> tuple[Entry, ...]:
     """The suite's own with the user's; or those asked for, as the suite has them if it does."""
     own = {entry.name: entry for entry in suite.estimators}
     if names:
-        return tuple(
-            {e.name: e for n in names for e in ([own[n]] if n in own else entries_named([n], places))}.values()
-        )
+        found = [entry for name in names for entry in ([own[name]] if name in own else entries_named([name], places))]
+        return tuple({entry.name: entry for entry in found}.values())
     used = {entry.plugin for entry in suite.estimators}
     return (*suite.estimators, *entries_named([name for name, place in places.items() if place not in used], places))

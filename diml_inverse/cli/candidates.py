@@ -79,6 +79,12 @@ def _plugged_in(name: str, counts: tuple[int, ...]) -> Mechanism:
     return mechanism
 
 
+def check_mechanism_name(given: str) -> None:
+    """Raise what `plugins.find` does unless a form is called so; before any work is done for it."""
+    if given not in ("auto", *MECHANISMS):
+        plugins.find(given, plugins.MECHANISMS, dict.fromkeys(MECHANISMS))
+
+
 def form_options(command: Command) -> Command:
     """`--mechanism`, `--learners` and the learners' parameters."""
     options = (

@@ -40,10 +40,7 @@ def command(
     plays: Path,
     train: Path | None,
     output: Path | None,
-    episode_column: str,
-    round_column: str,
-    agent_column: str,
-    action_column: str,
+    columns: Columns,
 ) -> None:
     """Judge the fit in the folder FIT by the play in PLAYS, which it should not have been fitted to.
 
@@ -64,7 +61,6 @@ def command(
     file, output = _estimate_file(fit), output or fit / DIAGNOSIS
     check_new_folder(output, True, VERDICT)
     estimate = Estimate.load(file)
-    columns = Columns(episode_column, round_column, agent_column, action_column)
     traces = relabelled(read_plays(plays, columns), estimate)
     trained_on = relabelled(read_plays(train, columns), estimate) if train else _decisions(fit)
     truth = truth_of(traces)

@@ -11,8 +11,7 @@ import click
 import pandas as pd
 
 from diml_envs.traces import Traces
-from diml_inverse import plugins
-from diml_inverse.cli.candidates import MECHANISMS, form_options, learners_asked_for
+from diml_inverse.cli.candidates import check_mechanism_name, form_options, learners_asked_for
 from diml_inverse.cli.fitting import Fit, fit_plays
 from diml_inverse.cli.output import check_new_folder, new_folder, note
 from diml_inverse.cli.plays import Columns, column_options, groups_of, read_column, read_plays
@@ -38,10 +37,7 @@ def command(
     group_column: str | None,
     payoff_column: str | None,
     overwrite: bool,
-    episode_column: str,
-    round_column: str,
-    agent_column: str,
-    action_column: str,
+    columns: Columns,
     **parameters: float | None,
 ) -> None:
     """Recover the payoffs behind the choices in PLAYS, a .nc, .csv or .parquet file.
@@ -64,10 +60,8 @@ def command(
       diml fit plays.nc -o fit/
       diml fit plays.csv -o fit/ --agent-column player --payoff-column points --learners auto
     """
-    if mechanism not in ("auto", *MECHANISMS):
-        plugins.find(mechanism, plugins.MECHANISMS, dict.fromkeys(MECHANISMS))
+    check_mechanism_name(mechanism)
     check_new_folder(output, overwrite, FACTS)
-    columns = Columns(episode_column, round_column, agent_column, action_column)
     traces = read_plays(plays, columns)
     if max(traces.action_counts) == 1:
         raise click.ClickException(f"{plays}: no agent ever chose between actions, so there is nothing to recover")

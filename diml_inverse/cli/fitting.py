@@ -56,16 +56,9 @@ def fit_plays(
     truth: Truth | None,
     settings: Mapping[str, Any],
 ) -> Fit:
-    """Fit the named form, or that of `default_mechanism`, and compare with the truth where it is known.
-
-    learners: None to find out how the agents learn.
-    """
-    name, reason = default_mechanism(traces) if mechanism == "auto" else (mechanism, "as asked")
-    note(f"mechanism: {name} ({reason})")
-    estimate = _estimator(name, learners, traces, seed).fit(traces)
-    _note_learners_found(estimate)
+    """`fit_form`, its table, and how it compares with the truth where that is known."""
+    name, estimate = fit_form(traces, mechanism, learners, seed)
     scale_known = learners is not None and learners.scale_known
-    _note_structure(estimate)
     table = payoff_difference_table(estimate.mechanism, traces, None if truth is None else truth.mechanism)
     _note_contexts_left_out(table, traces)
     scores = likelihoods(estimate, traces, truth)
@@ -87,6 +80,19 @@ def fit_plays(
         "versions": versions(),
     }
     return Fit(estimate, traces, table, facts, scale_known)
+
+
+def fit_form(traces: Traces, mechanism: str, learners: LearnerParameters | None, seed: int) -> tuple[str, Estimate]:
+    """Fit the named form, or that of `default_mechanism`; its name, and the fit.
+
+    learners: None to find out how the agents learn.
+    """
+    name, reason = default_mechanism(traces) if mechanism == "auto" else (mechanism, "as asked")
+    note(f"mechanism: {name} ({reason})")
+    estimate = _estimator(name, learners, traces, seed).fit(traces)
+    _note_learners_found(estimate)
+    _note_structure(estimate)
+    return name, estimate
 
 
 def _estimator(name: str, learners: LearnerParameters | None, traces: Traces, seed: int) -> FitsMechanism:

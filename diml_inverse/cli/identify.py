@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from diml_inverse import plugins
-from diml_inverse.cli.candidates import MECHANISMS, form_options, learners_asked_for
-from diml_inverse.cli.fitting import fit_plays
+from diml_inverse.cli.candidates import check_mechanism_name, form_options, learners_asked_for
+from diml_inverse.cli.fitting import fit_form
 from diml_inverse.cli.output import check_new_folder, new_folder, note
 from diml_inverse.cli.plays import Columns, column_options, read_plays
 from diml_inverse.identification import Identification, identify
@@ -31,10 +30,7 @@ def command(
     learners: str,
     seed: int,
     overwrite: bool,
-    episode_column: str,
-    round_column: str,
-    agent_column: str,
-    action_column: str,
+    columns: Columns,
     **parameters: float | None,
 ) -> None:
     """Say which payoff differences the choices in PLAYS pin down, a .nc, .csv or .parquet file.
@@ -52,14 +48,13 @@ def command(
       diml identify plays.nc -o identified/
       diml identify plays.csv -o identified/ --mechanism congestion --precision 3
     """
-    if mechanism not in ("auto", *MECHANISMS):
-        plugins.find(mechanism, plugins.MECHANISMS, dict.fromkeys(MECHANISMS))
+    check_mechanism_name(mechanism)
     check_new_folder(output, overwrite, TABLE)
-    traces = read_plays(plays, Columns(episode_column, round_column, agent_column, action_column))
+    traces = read_plays(plays, columns)
     if max(traces.action_counts) == 1:
         raise click.ClickException(f"{plays}: no agent ever chose between actions, so there is nothing to identify")
     known = learners_asked_for(learners, parameters, traces)
-    estimate = fit_plays(traces, mechanism, known, seed, None, {}).estimate
+    estimate = fit_form(traces, mechanism, known, seed)[1]
     found = identify(traces, estimate.dynamics, estimate.mechanism)
     _save(found, output)
     note(f"\n{found}\n\neverything is in {output}")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import click
 import pandas as pd
 
 from diml_envs.files import load_traces
 from diml_envs.traces import Traces
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+from diml_inverse.plugins import nearest
 
 
 class Columns(NamedTuple):
@@ -25,12 +24,17 @@ class Columns(NamedTuple):
     action: str = "action"
 
 
-def column_options(command: Command) -> Command:
-    """`--episode-column` and so on, passed as `episode_column` and so on."""
+def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--episode-column` and so on, passed together as `columns`."""
+
+    @functools.wraps(command)  # for click: its help, and the options that it was given before
+    def with_columns(**options: Any) -> Any:
+        return command(columns=Columns(*(options.pop(f"{name}_column") for name in Columns._fields)), **options)
+
     for name, default in reversed(Columns()._asdict().items()):
         option = click.option(f"--{name}-column", default=default, show_default=True, help="In a CSV or Parquet file.")
-        command = option(command)
-    return command
+        with_columns = option(with_columns)
+    return with_columns
 
 
 def read_plays(path: Path, columns: Columns) -> Traces:
@@ -64,9 +68,7 @@ def read_column(path: Path, name: str, columns: Columns, option: str) -> pd.Data
     else:
         raise click.ClickException(f"{option} needs a .csv or .parquet file; got {path}")
     if name not in frame:
-        near = difflib.get_close_matches(name, frame.columns, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(frame.columns)}"
-        raise click.ClickException(f"{path} has no column {name!r}; {hint}")
+        raise click.ClickException(f"{path} has no column {name!r}; {nearest(name, frame.columns)}")
     labels = [column for column in columns if column != name]
     return frame[[*labels, name]].astype(dict.fromkeys(labels, "string"))
 

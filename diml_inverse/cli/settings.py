@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import click
+
+from diml_inverse.plugins import nearest
 
 PLAIN = {int, float, str, bool, type(None)}
 
@@ -17,9 +18,7 @@ def check_name(given: str, known: Iterable[str], what: str) -> None:
     names = list(known)
     if given in names:
         return
-    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
-    raise click.UsageError(f"no {what} {given!r}; {hint}")
+    raise click.UsageError(f"no {what} {given!r}; {nearest(given, names)}")
 
 
 def parse_settings(pairs: Sequence[str], accepted: Mapping[str, Any], option: str) -> dict[str, Any]:
