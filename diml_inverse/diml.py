@@ -25,7 +25,7 @@ from diml_inverse.inference.network import NetworkUncertainty
 from diml_inverse.likelihood import observe
 from diml_inverse.training import Training
 
-TRIAL_PATIENCE, TRIAL_EPOCHS = 20, 300  # of networks: enough to rank models of learning
+TRIAL_PATIENCE, TRIAL_EPOCHS = 20, 300  # of a network: enough to rank it
 
 # Between full and own-payoff feedback, to find a form of the mechanism under which models of learning are compared.
 UNKNOWN_FEEDBACK = AttractionDynamics(

@@ -39,20 +39,23 @@ def choice_shares(traces: Traces, pseudo_count: float) -> list[FloatArray]:
     return shares
 
 
-def choices_after(traces: Traces, shares: Sequence[FloatArray], weight: float) -> list[FloatArray]:
-    """How often each agent chose each of its actions after each profile, [S, A_j] for each j.
-
-    shares: [A_j], towards which they are shrunk, as if `weight` choices more had been seen after each profile.
-    """
+def choices_after(traces: Traces) -> list[FloatArray]:
+    """How many choices of each action each agent made after each profile observed whole, [S, A_j] for each j."""
     states, profiles = last_profiles(traces), number_of_profiles(traces.action_counts)
     found = []
     for agent, count in enumerate(traces.action_counts):
-        chosen = traces.actions[..., agent]
-        used = (states < profiles) & (chosen != MISSING)
-        place = states[used] * count + chosen[used]
-        seen = np.bincount(place, minlength=profiles * count).reshape(profiles, count)
-        found.append((seen + weight * shares[agent]) / (seen.sum(1, keepdims=True) + weight))
+        used = (states < profiles) & traces.observed[..., agent]
+        place = states[used] * count + traces.actions[..., agent][used]
+        found.append(np.bincount(place, minlength=profiles * count).reshape(profiles, count).astype(np.float64))
     return found
+
+
+def mixtures(chosen: FloatArray, share: FloatArray, weight: float) -> FloatArray:
+    """Shares of choices counted in each of some situations, [S, A], drawn towards those of all play, [A].
+
+    weight: of these, in choices.
+    """
+    return (chosen + weight * share) / (chosen.sum(1, keepdims=True) + weight)
 
 
 def independent(choices: Sequence[FloatArray], batch_shape: tuple[int, ...]) -> FloatArray:

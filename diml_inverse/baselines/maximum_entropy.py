@@ -19,7 +19,7 @@ from diml_inverse.baselines.last_profile import (
     choice_shares,
     choices_after,
     independent,
-    last_profiles,
+    mixtures,
     number_of_profiles,
 )
 from diml_inverse.baselines.logit_regression import NEXT_TO_NOTHING
@@ -84,13 +84,14 @@ class MaximumEntropyIRL:
             raise ValueError(f"needs a game of fewer joint actions: its states; got agents with {counts} actions")
         begun = time.perf_counter()
         shares = choice_shares(traces, 1.0)
-        after = choices_after(traces, shares, self.pseudo_count)
+        chosen = choices_after(traces)
+        after = [mixtures(seen, share, self.pseudo_count) for seen, share in zip(chosen, shares, strict=True)]
         mechanism = TabularMechanism(counts).double()
         policy, rows = np.zeros((states + 1, len(counts), max(counts))), []
         for i, agent in enumerate(traces.agents):
             seat = _Seat(
                 torch.from_numpy(independent([*after[:i], *after[i + 1 :]], (states,))),
-                torch.from_numpy(_choices(traces, i)),
+                torch.from_numpy(chosen[i]),
                 counts[:i] + counts[i + 1 :],
                 i,
             )
@@ -169,12 +170,3 @@ class _Seat:
         for _ in range(rounds):
             later = self.by_choice((self.others @ (rewards + discount * later)).logsumexp(1))
         return (self.others @ (rewards + discount * later)).log_softmax(1)
-
-
-def _choices(traces: Traces, agent: int) -> NDArray[np.float64]:
-    """How often the agent chose each action after each profile, [S, A]. Profiles not observed whole are left out."""
-    states, size = last_profiles(traces), traces.action_counts[agent]
-    profiles = number_of_profiles(traces.action_counts)
-    used = (states < profiles) & traces.observed[..., agent]
-    place = states[used] * size + traces.actions[..., agent][used]
-    return np.bincount(place, minlength=profiles * size).reshape(profiles, size).astype(np.float64)

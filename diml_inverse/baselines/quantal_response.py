@@ -13,7 +13,7 @@ from scipy.special import softmax
 from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_envs.traces import Traces
 from diml_inverse.baselines.equilibrium import LARGEST_GAME
-from diml_inverse.baselines.last_profile import FloatArray, choice_shares, independent, number_of_profiles
+from diml_inverse.baselines.last_profile import FloatArray, choice_shares, independent, mixtures, number_of_profiles
 from diml_inverse.baselines.logit_regression import Regression, chosen_ridge
 from diml_inverse.baselines.policy_estimate import PolicyEstimate
 from diml_inverse.dynamics.attraction import AttractionDynamics
@@ -74,7 +74,7 @@ class QuantalResponseInversion:
             raise ValueError(
                 f"agent {unseen[0]!r}: no choice of it was observed, so that others have nothing to answer"
             )
-        mixed = [_mixtures(found, share, self.pseudo_count) for found, share in zip(chosen, shares, strict=True)]
+        mixed = [mixtures(found, share, self.pseudo_count) for found, share in zip(chosen, shares, strict=True)]
         regressions = [Regression.of(_others(mixed, i), chosen[i]) for i in range(len(counts))]
         ridge = chosen_ridge(regressions) if self.ridge is None else self.ridge
         mechanism = TabularMechanism(counts).double()
@@ -112,7 +112,3 @@ def _choices_by_episode(traces: Traces) -> list[FloatArray]:
         (traces.actions[..., i, None] == np.arange(count)).sum(1).astype(np.float64)
         for i, count in enumerate(traces.action_counts)
     ]
-
-
-def _mixtures(chosen: FloatArray, share: FloatArray, pseudo_count: float) -> FloatArray:
-    return (chosen + pseudo_count * share) / (chosen.sum(1, keepdims=True) + pseudo_count)

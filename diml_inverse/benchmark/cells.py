@@ -93,7 +93,7 @@ class Record:
     @classmethod
     def empty(cls, cell: Cell, metric: str, note: str) -> Record:
         """Of a cell that was `skipped` or ended in an `error`."""
-        return cls(*_names(cell), cell.task.settings(), [Score(metric, math.nan)], note, **_origin(cell))
+        return cls(*_names(cell), cell.task.settings(), [Score(metric, math.nan)], note, **origin(cell))
 
     def as_bytes(self) -> bytes:
         """JSON, as in its file."""
@@ -153,17 +153,22 @@ def _measured(cell: Cell, results: Path) -> Record:
             history.to_csv(temporary, index=False)
     save_differences(cell.path(results, "differences"), result, play, seed)
     info = dict(getattr(result, "info", None) or {})
-    return Record(*_names(cell), task.settings(), found, info=info, **_origin(cell))
+    return Record(*_names(cell), task.settings(), found, info=info, **origin(cell))
 
 
 def _names(cell: Cell) -> tuple[str, str, int]:
     return cell.task.name, cell.estimator, cell.seed
 
 
-def _origin(cell: Cell) -> dict[str, Any]:
-    made_by = {"python": platform.python_version(), **versions()}
-    origin = {"suite": cell.suite, "command": cell.command, "versions": made_by}
-    return {**origin, "made_by": cell.made_by.description()}
+def origin(cell: Cell) -> dict[str, Any]:
+    """Where a record of the cell comes from, by the record's attributes."""
+    computed_by = {"python": platform.python_version(), **versions()}
+    return {
+        "suite": cell.suite,
+        "command": cell.command,
+        "versions": computed_by,
+        "made_by": cell.made_by.description(),
+    }
 
 
 def _peak_memory_mb() -> float:

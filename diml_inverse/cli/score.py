@@ -10,7 +10,7 @@ import pandas as pd
 
 from diml_inverse.benchmark.answers import read_answer
 from diml_inverse.benchmark.catalogue import task_named
-from diml_inverse.benchmark.cells import Cell, Record
+from diml_inverse.benchmark.cells import Cell, Record, origin
 from diml_inverse.benchmark.contained import keep
 from diml_inverse.benchmark.contexts import GivenDifferences
 from diml_inverse.benchmark.estimators import ESTIMATORS
@@ -21,7 +21,6 @@ from diml_inverse.benchmark.suites import NAME
 from diml_inverse.benchmark.tasks import Play
 from diml_inverse.cli.human_play import human_play_option
 from diml_inverse.cli.output import note
-from diml_inverse.versions import versions
 
 
 @click.command()
@@ -80,9 +79,7 @@ def _add(cell: Cell, scores: list[Score], answers: tuple[Path, ...], results: Pa
         cell.seed,
         cell.task.settings(),
         scores,
-        suite=cell.suite,
-        versions=versions(),
-        made_by={"use": "diml score", "settings": digests},
+        **{**origin(cell), "made_by": {"use": "diml score", "settings": digests}},
     )
     results.mkdir(parents=True, exist_ok=True)
     keep(cell, {"cells": record.as_bytes()}, results)

@@ -162,10 +162,7 @@ def _how(known: Known | None, through: Through | None, rest: str, shape: tuple[i
 
 
 def _spaces(free: Sequence[Space], structure: Space | None, traces: Traces) -> pd.DataFrame:
-    names = [
-        f"payoffs of {traces.agents[space.agents[0]]}" if len(space.agents) == 1 else "payoffs of all agents"
-        for space in free
-    ]
+    names = [space.whose(traces.agents) for space in free]
     rows = [
         (name, len(space.members), space.covariance.num_identified, space.condition_number)
         for name, space in zip([*names, "mechanism's parameters"], [*free, structure], strict=True)

@@ -51,7 +51,7 @@ def invariances(free: Sequence[Space], structure: Space | None, traces: Traces) 
 
 
 def _of_free_payoffs(space: Space, traces: Traces) -> Iterator[Invariance]:
-    who = f"payoffs of {traces.agents[space.agents[0]]}" if len(space.agents) == 1 else "payoffs of all agents"
+    who = space.whose(traces.agents)
     generator = torch.Generator().manual_seed(0)
     families = [family for family in _families(space, generator) if len(family.tangents)]
     for family in families:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -81,6 +81,10 @@ class Space:
         """Of the members: `toll_rate[2]`, `learning_rate`."""
         every = self.fitted.names()
         return [every[member] for member in self.members.tolist()]
+
+    def whose(self, agents: Sequence[str]) -> str:
+        """Of free payoffs, in words."""
+        return f"payoffs of {agents[self.agents[0]]}" if len(self.agents) == 1 else "payoffs of all agents"
 
     def places(self, learners: str) -> list[int]:
         """Where among the members a fitted parameter of the learners is, or those of each agent."""

@@ -8,14 +8,13 @@ from typing import Any
 
 from diml_envs.mechanisms.base import Mechanism
 from diml_envs.traces import Traces
-from diml_inverse.diml import DIML
+from diml_inverse.diml import DIML, TRIAL_EPOCHS, TRIAL_PATIENCE
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.estimate import Estimate
 from diml_inverse.held_out import Fold, Outcome, cross_validated, folds
 from diml_inverse.maximum_likelihood import StructuredMLE
 from diml_inverse.structure.families import Family, default_families
 
-TRIAL_PATIENCE, TRIAL_EPOCHS = 20, 300  # of a network: enough to rank it
 FIRST_RIDGE, RIDGE_FACTOR, MOST_RIDGES = 100.0, 10.0, 8  # the search for the ridge that predicts best
 SURELY = 2.0  # standard errors
 TRIAL_ITERATIONS, TRIAL_TOLERANCE = 200, 1e-9

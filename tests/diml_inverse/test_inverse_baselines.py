@@ -107,11 +107,12 @@ def test_profiles_and_choices_after_them_by_plain_loops():
             if before in numbers and traces.actions[e, t, j] >= 0:
                 seen[j][numbers[before], traces.actions[e, t, j]] += 1
     shares = last_profile.choice_shares(traces, 1.0)
-    for j, found in enumerate(last_profile.choices_after(traces, shares, weight=2.0)):
+    for j, counted in enumerate(last_profile.choices_after(traces)):
+        assert np.array_equal(counted, seen[j])
         every = np.array([(traces.actions[..., j] == a).sum() for a in range(COUNTS[j])]) + 1.0
         assert np.allclose(shares[j], every / every.sum())
         expected = (seen[j] + 2 * shares[j]) / (seen[j].sum(1, keepdims=True) + 2)
-        assert np.allclose(found, expected)
+        assert np.allclose(last_profile.mixtures(counted, shares[j], weight=2.0), expected)
 
 
 def test_independent_choices_multiply():
