@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import root
 
 from diml_envs.mechanisms.base import Mechanism
+from diml_envs.mechanisms.tabular import payoff_table
 from diml_envs.traces import Label
 from diml_inverse.dynamics.learner import LearnerDynamics
 from diml_inverse.estimate import Estimate
@@ -112,13 +113,11 @@ def _payoffs(mechanism: Mechanism) -> FloatArray:
     counts = mechanism.action_counts
     if math.prod(counts) * len(counts) > LARGEST_GAME:
         raise ValueError(f"a game of action counts {counts} has more than {LARGEST_GAME} payoffs: too large for this")
-    profiles = torch.cartesian_prod(*map(torch.arange, counts)).reshape(-1, len(counts))
     with torch.no_grad():
-        payoffs = mechanism(profiles.to(mechanism.device)).double().cpu().numpy()
+        payoffs: FloatArray = payoff_table(mechanism).double().cpu().numpy()
     if not np.isfinite(payoffs).all():
         raise ValueError("equilibria need finite payoffs for every joint action")
-    table: FloatArray = payoffs.reshape(*counts, len(counts))
-    return table
+    return payoffs
 
 
 def _pure(payoffs: FloatArray) -> Iterator[Profile]:

@@ -74,3 +74,14 @@ class TabularMechanism(Mechanism):
     def forward(self, actions: Tensor) -> Tensor:
         self.validate(actions)
         return self.table[tuple(actions.unbind(-1))]
+
+
+def payoff_table(mechanism: Mechanism) -> Tensor:
+    """Payoffs of every joint action, [A_1, ..., A_N, N], as `TabularMechanism.from_payoffs` takes them; differentiable.
+
+    Enumerates the game, so it must be small.
+    """
+    counts = mechanism.action_counts
+    profiles = torch.cartesian_prod(*map(torch.arange, counts)).reshape(-1, len(counts))
+    payoffs: Tensor = mechanism(profiles.to(mechanism.device))
+    return payoffs.reshape(*counts, len(counts))

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from diml_envs.mechanisms import MISSING, Mechanism, TabularMechanism
+from diml_envs.mechanisms.tabular import payoff_table
 from diml_envs.traces import Traces
 
 
@@ -53,9 +54,8 @@ def without_agents(truth: Mechanism, recorded: Recorded, hidden: Sequence[int]) 
 
 def _averaged(truth: Mechanism, traces: Traces, seen: Sequence[int], hidden: Sequence[int]) -> TabularMechanism:
     counts = truth.action_counts
-    profiles = torch.cartesian_prod(*[torch.arange(count) for count in counts]).reshape(-1, len(counts))
     with torch.no_grad():
-        payoffs = truth(profiles).double().numpy().reshape(*counts, len(counts))
+        payoffs = payoff_table(truth).double().numpy()
     for agent in sorted(hidden, reverse=True):  # from the last axis on, so that the others keep their places
         played = traces.actions[..., agent]
         shares = np.bincount(played[played != MISSING], minlength=counts[agent])

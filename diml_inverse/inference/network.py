@@ -15,27 +15,23 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
 from diml_envs.mechanisms.base import Contexts, Mechanism
-from diml_envs.mechanisms.tabular import TabularMechanism
+from diml_envs.mechanisms.tabular import TabularMechanism, payoff_table
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.inference.fitted import Fitted, jacobian
 from diml_inverse.inference.information import observed_information
+from diml_inverse.inference.laplace import Posterior, posterior
 from diml_inverse.inference.uncertainty import Uncertainty
 from diml_inverse.likelihood import ObservedPlay
 
 AT_ONCE = 512  # numbers of which variances are computed at once
 LEARNERS_VARIANCE = 100.0  # prior of learners' raw parameters, logits and logarithms: as good as none
 MOST_SLOPES = 2**25  # entries of one Jacobian held at once, 256 MB
-LOG_VARIANCES = (-20.0, 15.0)  # where the logarithm of s^2 is looked for
-NUGGET = 1e-8  # share of the prior variance that makes its matrix invertible
-NOTHING = 1e-9  # share of the largest information
 LARGEST_DRAW = 5000  # payoffs of a whole game drawn at once
 
 
@@ -48,22 +44,6 @@ class _Payoffs(Mechanism):
 
     def context_payoffs(self, contexts: Contexts) -> Tensor:
         return self.payoffs
-
-
-@dataclass(frozen=True)
-class _Posterior:
-    """What play says about the n numbers t: payoffs of the contexts met, then the learners' raw parameters.
-
-    Attributes:
-        middle: B (I + B^T K B)^-1 B^T, [n, n], with K the prior covariance of t and B B^T their information, so that
-            the posterior covariance is K - K middle K.
-        shift: K shift is the way from the estimate to the posterior's mean, [n].
-        variance: s^2, of the mechanism's parameters.
-    """
-
-    middle: Tensor
-    shift: Tensor
-    variance: float
 
 
 class NetworkUncertainty(Uncertainty):
@@ -86,7 +66,7 @@ class NetworkUncertainty(Uncertainty):
         super().__init__(mechanism, dynamics, of_learners)
         self._play: ObservedPlay | None = play
         self._contexts = play.contexts
-        self._posterior: _Posterior | None = None
+        self._posterior: Posterior | None = None
         self._facts: dict[str, Any] = {}
 
     def facts(self) -> Mapping[str, Any]:
@@ -148,35 +128,29 @@ class NetworkUncertainty(Uncertainty):
             group.append(parameter)
         yield group, bool(self.of_learners)
 
-    def _known(self) -> _Posterior:
+    def _known(self) -> Posterior:
         if self._posterior is None:
             self._posterior = self._compute()
         return self._posterior
 
-    def _compute(self) -> _Posterior:
+    def _compute(self) -> Posterior:
         assert self._play is not None
         payoffs = self.fitted.mechanism.context_payoffs(self._contexts).detach()
         free = Fitted(_Payoffs(self.fitted.mechanism.action_counts, payoffs), self.fitted.dynamics, self.of_learners)
         hessian, scores, totals = observed_information(free, self._play)
-        numbers, own = self._numbers(), slice(0, free.num_on_payoffs)
+        numbers = self._numbers()
         unit = self._kernel(numbers, numbers, variance=1.0)
-        linear = hessian[own, own] @ free.vector().cpu()[own] + scores.sum(0)[own]
-        variance = _variance_by_evidence(unit[own, own], hessian[own, own], linear)
-        prior = unit.clone()
-        prior[own] *= variance  # nothing of it is shared with the learners
-        root = _root(hessian)
-        inner = torch.linalg.inv(torch.eye(root.shape[1], dtype=torch.float64) + root.T @ prior @ root)
+        found, determined = posterior(unit, hessian, scores.sum(0), free.vector().cpu()[: free.num_on_payoffs])
         self._facts = {
             "log_likelihood": float(totals.sum()),
             "decisions": int(self._play.scored.sum()),
             "episodes": int(self._play.scored.flatten(1).any(1).sum()),
             "covariance": self.kinds[0],
             "parameters": self.fitted.size,
-            "identified": float((1 - inner.diagonal()).sum()),
+            "identified": determined,
             "penalty": "prior by evidence",
         }
-        middle = root @ inner @ root.T
-        return _Posterior(middle, _shift(prior, middle, hessian, scores.sum(0), payoffs), variance)
+        return found
 
     def draws(self, num: int, seed: int = 0, kind: str | None = None) -> list[tuple[Mechanism, Dynamics]]:
         """As in `Uncertainty`; the mechanisms are tables of the linearised network's payoff differences.
@@ -191,8 +165,7 @@ class NetworkUncertainty(Uncertainty):
                 f"draws of a network are whole tables of payoffs, of at most {LARGEST_DRAW}; action counts {counts} "
                 "have more: use the replicates of diml_inverse.inference.bootstrap"
             )
-        profiles = torch.cartesian_prod(*map(torch.arange, counts)).reshape(-1, len(counts)).to(mechanism.device)
-        payoffs = mechanism(profiles).reshape(*counts, len(counts))
+        payoffs = payoff_table(mechanism)
         means = [payoffs[..., i].mean(i, keepdim=True) for i in range(len(counts))]
         centred = torch.stack([payoffs[..., i] - mean for i, mean in enumerate(means)], -1)
         values = torch.cat([centred.reshape(-1), *(parameter.reshape(-1) for parameter in self.fitted.on_learners)])
@@ -222,46 +195,6 @@ class NetworkUncertainty(Uncertainty):
         Uncertainty.__init__(made, mechanism, dynamics, facts["of_learners"])
         inputs = tuple(tensors[f"input.{place}"] for place in range(len(tensors) - 2))
         made._play, made._contexts = None, Contexts(torch.zeros(0, dtype=torch.int64), inputs)
-        made._posterior, made._facts = (
-            _Posterior(tensors["middle"], tensors["shift"], facts["variance"]),
-            dict(facts["facts"]),
-        )
+        made._posterior = Posterior(tensors["middle"], tensors["shift"], facts["variance"])
+        made._facts = dict(facts["facts"])
         return made
-
-
-def _root(information: Tensor) -> Tensor:
-    """B with B B^T the information, [n, r]. A network is not at the maximum in each context's payoffs: what curves
-    upwards there is cut off."""
-    values, vectors = torch.linalg.eigh(information)
-    kept = values > NOTHING * values[-1]
-    return vectors[:, kept] * values[kept].sqrt()
-
-
-def _shift(prior: Tensor, middle: Tensor, information: Tensor, slope: Tensor, payoffs: Tensor) -> Tensor:
-    """Prior covariance times this is the way from the estimate to the posterior's mean, [n].
-
-    The prior's mean is zero for payoffs, for the learners their estimate.
-    """
-    off = torch.zeros(len(prior), dtype=torch.float64)
-    off[: payoffs.numel()] = payoffs.nan_to_num().reshape(-1).cpu()
-    linear = _root(information) @ _root(information).T @ off + slope
-    mean = prior @ (linear - middle @ (prior @ linear))
-    nugget = NUGGET * prior.diagonal().mean() * torch.eye(len(prior), dtype=torch.float64)
-    return torch.linalg.solve(prior + nugget, mean - off)
-
-
-def _variance_by_evidence(unit: Tensor, information: Tensor, linear: Tensor) -> float:
-    """s^2 that maximises the evidence of the log-likelihood linear f - f information f / 2, learners known.
-
-    unit: kernel for s^2 = 1, [n, n].
-    """
-    root = _root(information)
-    values, vectors = torch.linalg.eigh(root.T @ unit @ root)
-    squares = (vectors.T @ (root.T @ linear / root.square().sum(0))).square()
-    values = values.clamp(min=0)
-
-    def loss(log_variance: float) -> float:
-        grown = math.exp(log_variance) * values
-        return float((torch.log1p(grown) - squares * grown / (1 + grown)).sum())
-
-    return math.exp(minimize_scalar(loss, bounds=LOG_VARIANCES, method="bounded").x)
