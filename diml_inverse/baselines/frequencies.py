@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from diml_envs.traces import Label, Traces
 from diml_inverse import metrics
-from diml_inverse.baselines.policy import windows
+from diml_inverse.baselines.policy import check_action_counts, windows
 
 MOST_SITUATIONS = 2**16
 PRIOR_CHOICES = 0.5  # of each action: nothing is impossible because it was not seen (Krichevsky & Trofimov 1981)
@@ -78,8 +78,7 @@ class FrequencyPolicy:
             ValueError: traces of other action counts than those it was fitted to.
         """
         counts = tuple(map(len, self.action_labels))
-        if traces.action_counts != counts:
-            raise ValueError(f"the policy is of agents with action counts {counts}, the traces {traces.action_counts}")
+        check_action_counts(counts, traces)
         return self.probs[_situations(traces, self.memory, _radices(counts, self.memory))]
 
     def log_likelihood(self, traces: Traces) -> float:

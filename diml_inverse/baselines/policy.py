@@ -47,9 +47,7 @@ class ClonedPolicy:
         Raises:
             ValueError: traces of other action counts than those it was fitted to.
         """
-        counts = tuple(map(len, self.action_labels))
-        if traces.action_counts != counts:
-            raise ValueError(f"the policy is of agents with action counts {counts}, the traces {traces.action_counts}")
+        check_action_counts(tuple(map(len, self.action_labels)), traces)
         recent = windows(torch.tensor(traces.actions), self.memory)
         with torch.no_grad():
             parts = recent.flatten(0, 1).split(max(1, DECISIONS_AT_ONCE // traces.num_agents))
@@ -79,6 +77,12 @@ class ClonedPolicy:
             with torch.no_grad():
                 actions[:, round_] = draw_actions(self.network(recent).double().exp(), generator)
         return Traces(actions.numpy(), agents=self.agents, action_labels=self.action_labels)
+
+
+def check_action_counts(counts: tuple[int, ...], traces: Traces) -> None:
+    """Raise ValueError unless a policy of agents with these action counts can predict the traces."""
+    if traces.action_counts != counts:
+        raise ValueError(f"the policy is of agents with action counts {counts}, the traces {traces.action_counts}")
 
 
 def windows(actions: Tensor, memory: int) -> Tensor:

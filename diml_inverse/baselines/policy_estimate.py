@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from diml_envs.traces import Traces
 from diml_inverse import metrics
 from diml_inverse.baselines.last_profile import last_profiles
+from diml_inverse.baselines.policy import check_action_counts
 from diml_inverse.estimate import Estimate
 
 
@@ -33,9 +34,7 @@ class PolicyEstimate(Estimate):
         Raises:
             ValueError: traces of other action counts than those it was fitted to.
         """
-        counts = self.mechanism.action_counts
-        if traces.action_counts != counts:
-            raise ValueError(f"the policy is of agents with action counts {counts}, the traces {traces.action_counts}")
+        check_action_counts(self.mechanism.action_counts, traces)
         return self.policy[np.minimum(last_profiles(traces), len(self.policy) - 1)]
 
     def log_likelihood(self, traces: Traces) -> float:

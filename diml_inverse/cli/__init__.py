@@ -1,4 +1,4 @@
-"""The command line: `diml envs`, `rollout`, `fit`, `evaluate`. Files for people, CSV on stdout, notes on stderr."""
+"""The command line `diml`, a module for each command. Files for people, CSV on stdout, notes on stderr."""
 
 from diml_inverse.cli.group import main
 

@@ -51,9 +51,9 @@ def command(
     and ratios. With --learners auto nothing is taken to be known of them: models of learning from bandits to
     experience-weighted attraction are compared on held-out episodes, which takes a minute or more.
 
-    The folder holds estimate.safetensors, payoff_differences.csv, history.csv, fit.json and picture.png, and
-    summary.txt with standard errors. On stdout: the
-    payoff differences as CSV, also scaled so that each agent's largest is 1, beside the true ones where known.
+    The folder holds estimate.safetensors, payoff_differences.csv, history.csv, fit.json and picture.png; summary.txt
+    where there are standard errors; and what the game is made of where that was learnt. On stdout: the payoff
+    differences as CSV, also scaled so that each agent's largest is 1, beside the true ones where known.
 
     \b
     Examples:

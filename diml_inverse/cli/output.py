@@ -30,9 +30,11 @@ def check_new_folder(path: Path, overwrite: bool, mark: str) -> None:
         raise click.ClickException(f"{path} is a file; name a folder")
     if path.is_dir() and any(path.iterdir()):
         if not (path / mark).is_file():
-            raise click.ClickException(f"{path} exists and is no former fit (it has no {mark}); name another folder")
+            raise click.ClickException(
+                f"{path} exists and holds something else (it has no {mark}); name another folder"
+            )
         if not overwrite:
-            raise click.ClickException(f"{path} holds a former fit; --overwrite replaces it")
+            raise click.ClickException(f"{path} holds a former result; --overwrite replaces it")
     _check_writable(path)
 
 

@@ -41,7 +41,7 @@ def wald_test(
     (f - value)^T (J V J^T)^-1 (f - value); restrictions that repeat others are not counted.
 
     Args:
-        estimate: fitted by maximum likelihood.
+        estimate: one that has standard errors.
         restriction: f, of mechanism and dynamics, differentiable; q numbers. For example
             `lambda mechanism, dynamics: mechanism.quadratic_cost[2]`.
         value: what f is under the null hypothesis; broadcast.

@@ -80,7 +80,7 @@ def function_interval(
     """Any smooth function of the mechanism and the learners, by the delta method.
 
     Args:
-        estimate: fitted by maximum likelihood.
+        estimate: one that has standard errors.
         function: of mechanism and dynamics, differentiable by torch; any shape. For example
             `lambda mechanism, dynamics: mechanism.toll_rate - mechanism.linear_cost`.
         level: of the interval.

@@ -73,7 +73,7 @@ def _drawn(
     if estimate.uncertainty is None:
         return [], [
             "this estimate holds no covariance: bands hold sampling only, not what is uncertain about the parameters. "
-            f"{OTHER_DRAWS}, or fit by StructuredMLE or TabularMLE"
+            f"{OTHER_DRAWS}, or fit by an estimator that gives one, such as StructuredMLE or DIML"
         ]
     try:
         return estimate.uncertainty.draws(draws, seed), []

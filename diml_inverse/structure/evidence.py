@@ -23,9 +23,8 @@ PRIOR_SHAPE = 0.5
 PRIOR_SCALE = 3e-5
 START_VARIANCE = 9e-3  # of logits: small, so that kinds must earn their place
 DROPPED = 2.5  # a kind leaves when its variance is down to this many times what the prior alone would give it
-LEAST_EVIDENCE = (
-    3.0  # nats that a kind must add to stay, odds of 20 to 1: with many kinds on offer some add 1 or 2 by chance
-)
+# Nats that a kind must add to stay, odds of 20 to 1: with many kinds on offer some add 1 or 2 by chance.
+LEAST_EVIDENCE = 3.0
 FEWEST_ROUNDS, MOST_ROUNDS, TOLERANCE = 4, 40, 1e-3
 
 

@@ -75,7 +75,6 @@ def _mean_variance(gradient: FloatArray, information: FloatArray, largest: float
     values, slopes = values.clip(min=0), vectors.T @ gradient
     variances = (largest * ROOTS**2)[:, None]
     evidence = (variances * slopes**2 / (1 + variances * values) - np.log1p(variances * values)).sum(1) / 2
-    chance = np.exp(
-        np.append(evidence, LEAST_EVIDENCE + np.log(len(ROOTS)))
-    )  # last: that the kind is absent, evidence zero
+    absent = LEAST_EVIDENCE + np.log(len(ROOTS))  # that the kind is: evidence zero, and the odds for it
+    chance = np.exp(np.append(evidence, absent))
     return float(chance[:-1] @ variances[:, 0] / chance.sum())

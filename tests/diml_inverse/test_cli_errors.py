@@ -66,8 +66,8 @@ def diml(line):
         ("fit plays.csv -o fit --mechanism tabluar", "did you mean 'tabular'?"),
         ("fit plays.csv -o fit --precision -1", "precision must be in [0, infinity)"),
         ("fit plays.csv -o fit --precision high", "'high' is not a valid float"),
-        ("fit plays.csv -o other", "other exists and is no former fit"),
-        ("fit plays.csv -o other --overwrite", "other exists and is no former fit"),
+        ("fit plays.csv -o other", "other exists and holds something else"),
+        ("fit plays.csv -o other --overwrite", "other exists and holds something else"),
         ("fit plays.csv -o file", "file is a file; name a folder"),
         ("fit plays.csv -o file/fit", "cannot write file/fit"),
         ("rollout diml/congestoin_v0 -o a.nc", "did you mean 'diml/congestion_v0'?"),
@@ -97,7 +97,7 @@ def test_one_clear_line(line, message, folder):
 
 def test_same_fit_twice_says_how_to_replace_it(folder):
     assert diml("fit plays.csv -o fit").exit_code == 0
-    assert diml("fit plays.csv -o fit").stderr == "Error: fit holds a former fit; --overwrite replaces it\n"
+    assert diml("fit plays.csv -o fit").stderr == "Error: fit holds a former result; --overwrite replaces it\n"
     (folder / "fit" / "notes.txt").write_text("goes with the former fit")
     assert diml("fit plays.csv -o fit --overwrite --group-column treatment").exit_code == 0
     assert sorted(path.name for path in (folder / "fit").iterdir()) == ["fit.json", "x", "y"]
