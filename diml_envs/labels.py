@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,3 +74,11 @@ def _natural(text: str) -> tuple[list[Any], str]:
 def _first_repeated(labels: tuple[Label, ...]) -> Label:
     seen: set[Label] = set()
     return next(label for label in labels if label in seen or seen.add(label))  # type: ignore[func-returns-value]
+
+
+def play_in_words(
+    agents: Sequence[str], action_labels: Sequence[Sequence[Label]], profile: Iterable[int], left_out: int
+) -> str:
+    """What all agents but one do in a profile, `student=honest;...`; the one's own action may be any number."""
+    named = enumerate(zip(agents, action_labels, profile, strict=True))
+    return ";".join(f"{name}={labels[own]}" for j, (name, labels, own) in named if j != left_out)

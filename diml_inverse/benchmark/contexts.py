@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diml_envs.labels import play_in_words
 from diml_envs.mechanisms import Mechanism
 from diml_envs.traces import Label, Traces
 
@@ -59,8 +60,7 @@ def contexts_table(test: Traces, truth: Mechanism | None = None) -> pd.DataFrame
 
 def others_text(traces: Traces, agent: int, profile: NDArray[np.int64]) -> str:
     """What the others did, as in `payoff_differences.csv` of a fit."""
-    named = zip(traces.agents, traces.action_labels, profile, strict=True)
-    return ";".join(f"{name}={labels[own]}" for j, (name, labels, own) in enumerate(named) if j != agent)
+    return play_in_words(traces.agents, traces.action_labels, profile, agent)
 
 
 def action_texts(labels: tuple[Label, ...]) -> dict[str, int]:

@@ -30,7 +30,7 @@ from diml_inverse.estimator import FitsMechanism
 from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
 from diml_inverse.structure import Family, FamilyComparison
 
-LONG_PLAY = 10_000  # rounds: all models of learning in blocks apply
+EVERY_MEMBER = default_members(10_000) | default_members(1)  # of long play, in blocks of rounds too; of short play
 FEW_AGENTS = 8  # the paper trains longer and in smaller batches in its large games
 
 
@@ -159,12 +159,12 @@ ESTIMATORS: dict[str, Callable[[Task, int], Fits]] = {
     "published_early": lambda task, seed: _published(task, seed, window=None, early_stopping=True),
     "single": _single,
     "paper_surrogate": _paper_surrogate,
-    **{surrogate_name(member): _as_member(member) for member in default_members(LONG_PLAY) | default_members(1)},
+    **{surrogate_name(member): _as_member(member) for member in EVERY_MEMBER},
 }
 MAIN = ("auto", "families", "neural", "tabular", "structured", "wrong_learner", "cloning", "equilibrium")
 ABLATION = ("published", "published_exact", "published_early", "single", "neural", "auto")  # one step at a time
 
-SURROGATES = ("paper_surrogate", *map(surrogate_name, default_members(LONG_PLAY) | default_members(1)))
+SURROGATES = ("paper_surrogate", *map(surrogate_name, EVERY_MEMBER))
 
 ABOUT = {
     "auto": "`DIML` with the structure learned from the data: kinds of interaction by evidence in small games, as "
@@ -184,7 +184,7 @@ ABOUT = {
     "paper_surrogate": "what is known of the structure, under logit-Q learners of the paper's parameters",
     **{
         surrogate_name(member): f"what is known of the structure, under learners by {member}, their parameters fitted"
-        for member in default_members(LONG_PLAY) | default_members(1)
+        for member in EVERY_MEMBER
     },
     "single": "`neural` with one fit: full batches, weight decay, started from no differences, stopped early",
 }

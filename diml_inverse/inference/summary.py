@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from scipy.stats import t as student
 
+from diml_envs.labels import play_in_words
 from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_inverse.inference.intervals import function_interval, learner_parameters, quantile, uncertainty_of
 from diml_inverse.inference.maximum import MaximumUncertainty
@@ -116,7 +117,7 @@ def _cells(estimate: Estimate) -> Iterator[tuple[str, int, tuple[int, ...], int]
     for agent, who in enumerate(estimate.agents):
         counts = [1 if other == agent else count for other, count in enumerate(estimate.mechanism.action_counts)]
         for profile in np.ndindex(*counts):
-            others = ";".join(f"{estimate.agents[j]}={labels[j][b]}" for j, b in enumerate(profile) if j != agent)
+            others = play_in_words(estimate.agents, labels, profile, agent)
             for action, label in enumerate(labels[agent]):
                 yield f"{who}: {label} | {others}", agent, profile, action
 
