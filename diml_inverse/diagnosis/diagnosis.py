@@ -33,8 +33,7 @@ class Diagnosis:
         verdict: one sentence.
         status: "describes"; "small departures": found, but each costs at most 7 % of what can be predicted beyond
             uniform choice; "uninformative": nothing found, nor does the model predict better than uniform choice;
-            "imprecise": found in play it was not fitted to only, or only by a better
-            rival; "wrong".
+            "imprecise": found in play it was not fitted to only, or only by a better rival; "wrong".
         missed: nats per decision that the largest departure found costs; 0 if none was found.
         missed_share: the same, of what can be predicted beyond uniform choice; 0 to 1.
         decisions: how many of `traces` were scored.

@@ -35,8 +35,8 @@ def identify(traces: Traces, dynamics: Dynamics, mechanism: Mechanism, most_rows
     action in each visited context, all free; and about the parameters of `mechanism`. A difference is identified if
     it lies in the range of the information (`NOT_IDENTIFIED` and `OVERLAP` of `diml_inverse.inference.covariance`
     say what counts as zero). Both are local statements, at the payoffs that `mechanism` holds: pass a fitted one, or
-    the truth. Learners' parameters that `dynamics` was fitted with count as unknown; a
-    precision of which only the product with the payoffs shows is held where it is, so that differences have a unit.
+    the truth. Learners' parameters that `dynamics` was fitted with count as unknown; a precision of which only the
+    product with the payoffs shows is held where it is, so that differences have a unit.
 
     The effective number of observations of a difference d is Var_1(d) / Var(d): Var from the inverse information, all
     else unknown; Var_1 what a single fully informative decision would leave, one whose attractions are the payoffs of

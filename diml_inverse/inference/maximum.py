@@ -12,7 +12,7 @@ from diml_envs.mechanisms.base import Mechanism
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.inference.covariance import Covariance, clustered_covariance, information_covariance
 from diml_inverse.inference.information import observed_information
-from diml_inverse.inference.uncertainty import Uncertainty
+from diml_inverse.inference.uncertainty import Uncertainty, facts_of_play
 from diml_inverse.likelihood import ObservedPlay
 
 EPISODES_PER_PARAMETER = 5  # from which the variance of so many scores is better than a guess
@@ -87,9 +87,7 @@ class MaximumUncertainty(Uncertainty):
             self._covariances["clustered"] = clustered_covariance(information, scores[spoke])
         enough = int(spoke.sum()) >= max(2, EPISODES_PER_PARAMETER * information.num_identified)
         self._facts = {
-            "log_likelihood": float(totals.sum()),
-            "decisions": int(play.scored.sum()),
-            "episodes": int(spoke.sum()),
+            **facts_of_play(play, totals),
             "covariance": "clustered" if enough else "information",
             "parameters": fitted.size,
             "identified": information.num_identified,

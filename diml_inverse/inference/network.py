@@ -26,7 +26,7 @@ from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.inference.fitted import Fitted, jacobian
 from diml_inverse.inference.information import observed_information
 from diml_inverse.inference.laplace import Posterior, posterior
-from diml_inverse.inference.uncertainty import Uncertainty
+from diml_inverse.inference.uncertainty import Uncertainty, facts_of_play
 from diml_inverse.likelihood import ObservedPlay
 
 AT_ONCE = 512  # numbers of which variances are computed at once
@@ -142,9 +142,7 @@ class NetworkUncertainty(Uncertainty):
         unit = self._kernel(numbers, numbers, variance=1.0)
         found, determined = posterior(unit, hessian, scores.sum(0), free.vector().cpu()[: free.num_on_payoffs])
         self._facts = {
-            "log_likelihood": float(totals.sum()),
-            "decisions": int(self._play.scored.sum()),
-            "episodes": int(self._play.scored.flatten(1).any(1).sum()),
+            **facts_of_play(self._play, totals),
             "covariance": self.kinds[0],
             "parameters": self.fitted.size,
             "identified": determined,

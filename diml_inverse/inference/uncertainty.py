@@ -14,6 +14,7 @@ from diml_envs.mechanisms.base import Contexts, Mechanism
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.inference.covariance import Covariance
 from diml_inverse.inference.fitted import Fitted, Function, jacobian_rows
+from diml_inverse.likelihood import ObservedPlay
 
 
 class Uncertainty:
@@ -123,3 +124,12 @@ class Uncertainty:
     def _check(self, kind: str | None) -> None:
         if kind not in (None, *self.kinds):
             raise ValueError(f"covariance must be one of {', '.join(self.kinds)}; got {kind!r}")
+
+
+def facts_of_play(play: ObservedPlay, totals: Tensor) -> dict[str, Any]:
+    """Those of `Uncertainty.facts` that follow from the play. totals: log-likelihood of each episode, [G].
+
+    Episodes are those with a decision that is scored.
+    """
+    episodes = int(play.scored.flatten(1).any(1).sum())
+    return {"log_likelihood": float(totals.sum()), "decisions": int(play.scored.sum()), "episodes": episodes}
