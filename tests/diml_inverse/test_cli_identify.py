@@ -25,6 +25,7 @@ def test_identify_writes_its_folder(tmp_path):
         ["agent_1", "exactly", 9],
     ]
     assert "precision=3 (file)" in result.stderr
+    assert "payoff_differences.csv" not in result.stderr  # which only a fit writes
     table = pd.read_csv(tmp_path / "identified" / "identification.csv")
     medians = table.groupby("agent", sort=False)["observations"].median()
     assert counts["median_observations"].tolist() == pytest.approx(medians.tolist(), rel=1e-3)

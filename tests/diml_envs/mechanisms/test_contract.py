@@ -30,6 +30,7 @@ from diml_envs.mechanisms import (
     TabularMechanism,
     TollMechanism,
 )
+from diml_envs.mechanisms.tabular import payoff_table
 
 SIZED = {
     "tabular": lambda agents, actions: TabularMechanism.random(agents, actions),
@@ -75,6 +76,13 @@ def test_payoffs_have_the_precision_of_the_parameters(parametric_mechanism: Mech
     mechanism = parametric_mechanism.to(dtype)
     profile = torch.zeros(mechanism.num_agents, dtype=torch.int64)
     assert mechanism(profile).dtype == mechanism.counterfactual_payoffs(profile).dtype == dtype
+
+
+def test_the_payoff_table_holds_what_each_joint_action_pays(mechanism: Mechanism) -> None:
+    table = payoff_table(mechanism)
+    assert table.shape == (*mechanism.action_counts, mechanism.num_agents)
+    for profile in np.ndindex(*mechanism.action_counts):
+        torch.testing.assert_close(table[profile], mechanism(torch.tensor(profile)))
 
 
 def test_an_empty_batch_has_no_payoffs(mechanism: Mechanism) -> None:
