@@ -10,8 +10,12 @@ FloatArray = NDArray[np.float64]
 
 def logit_response(attractions: FloatArray, precision: float, exploration: float = 0.0) -> FloatArray:
     """(1 - exploration) softmax(precision * attractions) + exploration / A, over the last axis. [*B, A] -> [*B, A]."""
-    scaled = precision * attractions
-    scaled -= scaled.T.copy().max(0).T[..., None]  # over the last axis; numpy is slow along short ones
+    try:
+        with np.errstate(over="raise", invalid="raise"):  # or choices would go on at random, by NaN
+            scaled = precision * attractions
+            scaled -= scaled.T.copy().max(0).T[..., None]  # over the last axis; numpy is slow along short ones
+    except FloatingPointError as error:
+        raise FloatingPointError(f"precision times attractions is too large for a number ({error})") from error
     weights = np.exp(scaled, out=scaled)
     # cumsum adds left to right; numpy is free to let the order of sum depend on the shape of the batch
     weights *= (1 - exploration) / weights.cumsum(-1)[..., -1:]

@@ -155,6 +155,8 @@ def build(factory: Callable[..., Any], settings: Mapping[str, Any], name: str, g
     except (TypeError, ValueError) as error:
         written = ", ".join(f"{key}={value!r}" for key, value in settings.items()) or "none given"
         raise ValueError(f"{what} refuses its settings ({written}): {error}") from error
+    except Exception as error:  # a fault of the plug-in's own: its user wants to know where, not our traceback
+        raise ValueError(f"{what} could not be made: {type(error).__name__}: {error}") from error
 
 
 def build_estimator(factory: Callable[..., Any], settings: Mapping[str, Any], name: str, **offered: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from diml_inverse.benchmark.limits import Limits
 from diml_inverse.benchmark.threads import one_thread
 
 HERE = "local"  # the address of a cluster to be started on this machine
+ANSWERS_WITHIN = 20.0  # seconds
 
 
 class Cluster(NamedTuple):
@@ -38,6 +40,7 @@ def cluster(address: str) -> Iterator[Cluster]:
         import ray
     except ImportError as error:
         raise ValueError("a cluster needs Ray: pip install 'diml[cluster]'") from error
+    _check_answers(address)
     where: dict[str, Any] = {"include_dashboard": False} if address == HERE else {"address": address}
     ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     try:
@@ -47,6 +50,17 @@ def cluster(address: str) -> Iterator[Cluster]:
         )
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself tries an address where nobody answers for ten minutes and more."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    if not (host and port.isdecimal()):
+        return  # `auto`, `local`, or for Ray to refuse
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWERS_WITHIN).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(f"no Ray cluster answers at {address}: {error}") from error
 
 
 def _on_one_thread(cell: Cell, limits: Limits) -> Files:

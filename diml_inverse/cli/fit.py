@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -91,10 +92,20 @@ def _save(fits: Mapping[str, Fit], output: Path, group_column: str | None) -> No
         if group_column is None:
             fits[""].save(folder)
             return
-        names = {group: _folder_name(group) for group in fits}
+        names = _folder_names(fits)
         for group, fit in fits.items():
             fit.save(folder / names[group])
         (folder / FACTS).write_text(json.dumps({"group_column": group_column, "groups": names}, indent=2) + "\n")
+
+
+def _folder_names(groups: Iterable[str]) -> dict[str, str]:
+    """By group, no two alike, also where the file system takes capitals for small letters."""
+    names: dict[str, str] = {}
+    for group in groups:
+        name, taken = _folder_name(group), {other.lower() for other in names.values()}
+        numbered = (f"{name}-{number}" for number in itertools.count(2))
+        names[group] = next(new for new in itertools.chain([name], numbered) if new.lower() not in taken)
+    return names
 
 
 def _folder_name(group: str) -> str:

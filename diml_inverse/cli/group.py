@@ -58,7 +58,14 @@ class Commands(click.Group):
         except (ValueError, OSError, ArithmeticError) as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # the reader of stdout has had enough: click's to handle
-            raise click.ClickException(" ".join(str(error).split())) from error
+            raise click.ClickException(_one_line(error)) from error
+
+
+def _one_line(error: Exception) -> str:
+    """A file that is not there by its name, without Python's number of the error."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
 
 
 @click.group(cls=Commands)

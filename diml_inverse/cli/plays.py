@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+import numpy as np
 import pandas as pd
 
 from diml_envs.files import load_traces
@@ -94,6 +95,8 @@ def groups_of(path: Path, name: str, columns: Columns, traces: Traces) -> dict[s
 
 
 def check_numbers(frame: pd.DataFrame, name: str) -> None:
-    """Raise a click error unless the column holds numbers (empty cells allowed)."""
+    """Raise a click error unless the column holds finite numbers (empty cells allowed)."""
     if not pd.api.types.is_numeric_dtype(frame[name]):
         raise click.ClickException(f"column {name!r} must hold numbers; its type is {frame[name].dtype}")
+    if np.isinf(frame[name].to_numpy(dtype=float, na_value=np.nan)).any():
+        raise click.ClickException(f"column {name!r} must hold finite numbers; some are infinite")

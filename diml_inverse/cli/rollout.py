@@ -75,7 +75,10 @@ def command(
     env = make(env_id, parse_settings(env_pairs, accepted_settings(env_id), "--set"))
     player_settings = parse_settings(learner_pairs, _accepted(recipe), "--learner-set")
     player = plugins.build(recipe, player_settings, learner, plugins.LEARNERS)
-    played = agents.rollout(env, player, num_episodes=episodes, seed=seed, progress=True)
+    try:
+        played = agents.rollout(env, player, num_episodes=episodes, seed=seed, progress=True)
+    except TypeError as error:  # a plug-in that is no player
+        raise click.ClickException(f"learner {learner!r}: {error}") from error
     output.parent.mkdir(parents=True, exist_ok=True)
     played.traces.save(output)
     note(f"{output}: {episodes} episodes of {env.max_cycles} rounds by {len(env.possible_agents)} agents")

@@ -47,9 +47,10 @@ def command(names: tuple[str, ...], export: Path | None, seed: int, human_play: 
             raise click.UsageError("--export takes the name of one task")
         _export(with_human_play(task_named(names[0]), human_play), seed, export)
         return
+    chosen = _chosen(names)  # before the header, which no error should follow
     rows = csv.writer(sys.stdout, lineterminator="\n")
     rows.writerow(COLUMNS)
-    rows.writerows(map(_row, _chosen(names)))
+    rows.writerows(map(_row, chosen))
 
 
 def _chosen(names: tuple[str, ...]) -> list[Task]:

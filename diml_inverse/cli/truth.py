@@ -43,6 +43,8 @@ def truth_from_payoffs(frame: pd.DataFrame, payoff: str, columns: Columns, trace
     check_numbers(frame, payoff)
     wide = frame.pivot(index=[columns.episode, columns.round], columns=columns.agent, values=[columns.action, payoff])
     wide = wide.dropna()
+    if wide.empty:
+        raise ValueError(f"column {payoff!r}: in no round are all agents' payoffs and actions there to compare with")
     profiles = [
         wide[columns.action][agent].map({str(label): b for b, label in enumerate(labels)}).astype(int)
         for agent, labels in zip(traces.agents, traces.action_labels, strict=True)

@@ -57,6 +57,10 @@ def identify(traces: Traces, dynamics: Dynamics, mechanism: Mechanism, most_rows
     Raises:
         ValueError: mechanism and traces do not fit together, or no decision can be scored.
     """
+    if mechanism.action_counts != traces.action_counts:
+        raise ValueError(
+            f"the mechanism has action counts {mechanism.action_counts}, the traces {traces.action_counts}"
+        )
     notes: list[str] = []
     contexts = contexts_to_report(traces, max(most_rows // mechanism.num_actions, 1))
     free = _free_payoffs(traces, dynamics, mechanism, notes)

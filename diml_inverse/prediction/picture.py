@@ -49,8 +49,9 @@ def shares_over_rounds(
             _line(panels[number], prediction, number, name, place, level, None if observed is None else len(observed))
         if observed is not None:
             _points(panels[number], observed, number)
-        panels[number].set(title=str(action), ylim=(0, None))
+        panels[number].set(title=str(action))
         panels[number].grid(color="0.92")
+    panels[0].set_ylim(0)  # of all, and once all is drawn, or the first panel's top would cut the others off
     for panel in panels[len(actions) :]:
         panel.set_axis_off()
     figure.supxlabel("round")

@@ -64,6 +64,8 @@ def _drawn(
     estimate: Estimate, change: Change, draws: Draws, seed: int
 ) -> tuple[list[tuple[Mechanism, Dynamics]], list[str]]:
     """Mechanisms and learners from the estimate's uncertainty, and notes on what is missing from it."""
+    if isinstance(draws, int) and draws < 0:
+        raise ValueError(f"draws must be 0 or more; got {draws}")
     if not isinstance(draws, int):
         return [(one.mechanism, one.dynamics) for one in draws], []
     if not change.rests_on_payoffs and estimate.dynamics is not change.learners:

@@ -24,7 +24,9 @@ MOST_BARS = 300  # intervals of more points would hide the points
 
 def picture(estimate: Estimate, traces: Traces, comparison: pd.DataFrame, scale_known: bool) -> Figure:
     """Recovered against true differences where any true one is known (`comparison_table`), else choices over rounds."""
-    if "true_payoff_difference" in comparison and comparison["true_payoff_difference"].notna().any():
+    name = "payoff_difference" if scale_known else "scaled"
+    # A truth without differences has no largest to scale by.
+    if f"true_{name}" in comparison and comparison[[name, f"true_{name}"]].notna().all(axis=1).any():
         return recovered_against_true(comparison, scaled=not scale_known)
     return choices_over_rounds(estimate, traces)
 

@@ -130,3 +130,9 @@ def test_they_need_an_env_that_tells_counterfactual_payoffs(build):
     with pytest.raises(ValueError, match=f"{build.__name__} of 'agent_0' needs counterfactual payoffs"):
         agents.rollout(env, build())
     agents.rollout(env, {a: LogitQ(feedback="own") if a == "agent_0" else Softmax() for a in env.possible_agents})
+
+
+def test_payoffs_too_large_for_the_precision_are_an_error_and_not_chance():
+    huge = diml_envs.matrix_v0.parallel_env(payoffs=np.array([[[1e308] * 2, [0.0] * 2], [[-1e308] * 2, [0.0] * 2]]))
+    with pytest.raises(FloatingPointError, match="precision times attractions is too large"):
+        agents.rollout(huge, agents.LogitQ(precision=50.0), num_episodes=2, seed=0)

@@ -1,6 +1,7 @@
 """The same cells on a Ray cluster of two nodes on this machine: the same numbers, and failures as contained."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -59,3 +60,12 @@ def test_without_ray_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"pip install 'diml\[cluster\]'"), cluster("auto"):
         pass
+
+
+def test_an_address_where_nobody_answers_is_said_at_once():
+    pytest.importorskip("ray")
+    with socket.socket() as bound:  # bound, but not listening: nobody else's port
+        bound.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{bound.getsockname()[1]}"
+        with pytest.raises(ConnectionError, match=f"no Ray cluster answers at {address}"), cluster(address):
+            pass

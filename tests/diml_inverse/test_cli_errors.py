@@ -1,6 +1,7 @@
 """Wrong input ends in one line on stderr and leaves nothing behind; so does Ctrl-C, without the line."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,6 +34,8 @@ def folder(tmp_path, monkeypatch):
         "one.csv": PLAYS.replace("up", "down"),
         "plays.txt": PLAYS,
         "cut.nc": "CDF",
+        "unpaid.csv": re.sub(r",\d+,([xy])", r",,\1", PLAYS),
+        "infinite.csv": re.sub(r",5,([xy])", r",inf,\1", PLAYS),
         "file": "",
     }
     for name, text in files.items():
@@ -62,6 +65,10 @@ def diml(line):
         ("fit plays.csv -o fit --episode-column epsiode", "did you mean 'episode'?"),
         ("fit plays.csv -o fit --payoff-column payof", "did you mean 'payoff'?"),
         ("fit plays.csv -o fit --payoff-column treatment", "column 'treatment' must hold numbers"),
+        ("fit unpaid.csv -o fit --payoff-column payoff", "column 'payoff': in no round are all agents' payoffs"),
+        ("fit infinite.csv -o fit --payoff-column payoff", "column 'payoff' must hold finite numbers"),
+        ("tasks nonsense", "no task 'nonsense'"),
+        ("bench nowhere.toml -o results", "nowhere.toml: No such file or directory"),
         ("fit plays.csv -o fit --group-column payoff", "column 'payoff' changes within episode '0'"),
         ("fit plays.csv -o fit --mechanism tabluar", "did you mean 'tabular'?"),
         ("fit plays.csv -o fit --precision -1", "precision must be in [0, infinity)"),
@@ -93,6 +100,18 @@ def test_one_clear_line(line, message, folder):
     assert result.stderr.startswith("Error: ")
     assert result.stderr.count("\n") == 1
     assert sorted(folder.rglob("*")) == before
+
+
+def test_groups_whose_names_differ_by_a_sign_have_folders_of_their_own(folder):
+    (folder / "groups.csv").write_text(PLAYS.replace(",x\n", ",a/b\n").replace(",y\n", ",a_b\n"))
+    assert diml("fit groups.csv -o fit --group-column treatment --mechanism tabular").exit_code == 0
+    assert {path.name for path in (folder / "fit").iterdir() if path.is_dir()} == {"a_b", "a_b-2"}
+
+
+def test_payoffs_that_never_differ_can_be_compared_with(folder):
+    (folder / "flat.csv").write_text(re.sub(r",\d+,([xy])", r",1,\1", PLAYS))
+    result = diml("fit flat.csv -o fit --payoff-column payoff --mechanism tabular")
+    assert result.exit_code == 0, result.output
 
 
 def test_same_fit_twice_says_how_to_replace_it(folder):

@@ -273,3 +273,9 @@ def test_the_picture_shows_the_table() -> None:
     assert [label.get_text() for label in panel.get_yticklabels()] == part["others"].unique().tolist()
     unknown = panel.images[1].get_array()
     assert (~np.ma.getmaskarray(unknown)).tolist() == np.isnan(expected).tolist()
+
+
+def test_a_mechanism_of_another_game_is_refused():
+    traces = random_traces((2, 3), [10] * 4)
+    with pytest.raises(ValueError, match=r"the mechanism has action counts \(3, 3\), the traces \(2, 3\)"):
+        identify(traces, LogitDynamics(), TabularMechanism([3, 3]))

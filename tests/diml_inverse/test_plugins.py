@@ -192,6 +192,11 @@ def test_fit_of_a_plugged_in_mechanism(mechanism, installed):
     ("line", "message"),
     [
         ("fit plays.csv -o fit --mechanism offste", "no mechanism 'offste'; did you mean 'offset'?"),
+        (
+            "fit plays.csv -o fit --mechanism fails.py:make",
+            "mechanism 'fails.py:make' could not be made: KeyError: 'no'",
+        ),
+        ("rollout diml/matrix_v0 -o a.csv --learner fails.py:Nobody", "learner 'fails.py:Nobody': 'agent_0' cannot be"),
         ("fit plays.csv -o fit --mechanism mine.py:Constant", "mechanism 'mine.py:Constant' is a Constant, not a diml"),
         ("rollout diml/matrix_v0 -o a.csv --learner stubbron", "no learner 'stubbron'; did you mean 'stubborn'?"),
         ("rollout diml/matrix_v0 -o a.csv --learner stubborn --learner-set actoin=1", "did you mean 'action'?"),
@@ -199,6 +204,8 @@ def test_fit_of_a_plugged_in_mechanism(mechanism, installed):
     ],
 )
 def test_commands_say_what_is_wrong_in_a_line(line, message, installed):
+    fails = "def make():\n    raise KeyError('no')\n\n\nclass Nobody:\n    pass\n"
+    (installed / "fails.py").write_text(fails)
     assert diml("rollout diml/matrix_v0 --episodes 8 -o plays.csv").exit_code == 0
     result = diml(line)
     assert result.exit_code in (1, 2)

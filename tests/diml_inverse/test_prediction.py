@@ -266,6 +266,7 @@ def test_a_picture_has_a_panel_for_each_action(estimate: Estimate) -> None:
         ({"learners": LogitDynamics(precision=[1.0, 2.0])}, ValueError, "those of 2 agents one by one, the game has 3"),
         ({"num_rounds": 0}, ValueError, "at least 1"),
         ({"seed": -1}, ValueError, "seed must be"),
+        ({"draws": -1}, ValueError, "draws must be 0 or more"),
         (
             {"mechanism": lambda game: game + CallableMechanism(lambda _: [0.0] * 3, [3] * 3), "num_agents": 4},
             ValueError,
@@ -286,3 +287,13 @@ def test_bands_need_episodes(estimate: Estimate) -> None:
         prediction.intervals(num_episodes=0)
     with pytest.raises(ValueError, match="level must be between"):
         prediction.intervals(level=1.0)
+
+
+def test_the_picture_cuts_no_band_off():
+    payoffs = np.zeros((3, 3, 2))
+    payoffs[2, :, 0] = payoffs[:, 2, 1] = 3.0  # the last panel's line and band rise far above the first one's
+    prediction = exact(TabularMechanism.from_payoffs(payoffs)).predict_under(num_rounds=10, num_episodes=50, draws=0)
+    figure = shares_over_rounds({"it": prediction})
+    tops = {axes.get_ylim() for axes in figure.axes}
+    assert len(tops) == 1
+    assert tops.pop()[1] >= prediction.mean_over_agents().high.max()
