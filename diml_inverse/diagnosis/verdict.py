@@ -15,6 +15,7 @@ LEVEL = 0.05  # of right models at most this share is said to depart from the pl
 # Of what can be predicted beyond uniform choice; a departure that costs less is small. In benchmarks/diagnosis.py fits
 # with the right member of the family miss .05 at most, most of those wrong about payoffs by a fifth or more miss .12.
 SMALL_SHARE = 0.07
+LEAST_GAIN = 1e-3  # nats a choice over uniform choice; less says next to nothing of payoffs, however surely it is there
 MOST_NAMED = 3
 WARNING = "Do not believe its payoffs."
 GIVEN, FITTED = "traces", "train"  # which play a row is about
@@ -90,7 +91,7 @@ def _nothing_found(rows: pd.DataFrame, likelihoods: pd.DataFrame) -> Verdict:
     found = f"none of {number} checks finds a departure (smallest adjusted p {smallest:.2g})"
     uniform = likelihoods.iloc[-1]
     behind, error = float(uniform["missed"]), float(uniform["standard_error"])
-    if behind >= 0 or -behind < 2 * error:
+    if -behind < LEAST_GAIN or -behind < 2 * error:
         text = f"The fit says LITTLE about payoffs: {found}, but it predicts no better than uniform choice."
         return Verdict(text, "uninformative", 0.0, 0.0)
     text = f"The model describes the agents: {found}, and it predicts {-behind:.2g} nats a choice better than uniform"

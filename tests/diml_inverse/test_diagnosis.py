@@ -230,6 +230,13 @@ def test_one_episode_has_no_rivals_and_no_errors_over_episodes():
     assert found.plot().axes
 
 
+def test_a_gain_of_next_to_nothing_says_little_however_sure_it_is():
+    """Of a fit to random play, whose differences of a hair it predicts everywhere alike."""
+    traces = Traces(np.random.default_rng(0).integers(2, size=(2000, 5, 1)))
+    share = float(traces.actions[:, 1:].mean())
+    assert diagnose(Constant([1 - share, share]), traces).status == "uninformative"
+
+
 def test_one_agent_and_a_single_choice():
     alone = Traces([[[0], [1], [0]], [[1], [1], [0]]])
     assert diagnose(Constant([0.5, 0.5]), alone).status == "uninformative"
