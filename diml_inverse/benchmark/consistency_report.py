@@ -21,7 +21,7 @@ ABOUT = (
 WHY = (
     "A free table falls faster than that while most differences rest on fewer than about ten effective observations "
     "(`diml_inverse.identify`): the likelihood's maximum then lies far out, held by the ridge alone. A network falls "
-    "slower at first, when early stopping and weight decay keep it near no differences."
+    "slower at first, when it is still near no differences."
 )
 BOUND = {"color": "0.25", "linestyle": "--", "linewidth": 1.5}
 

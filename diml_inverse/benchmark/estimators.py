@@ -93,8 +93,8 @@ def surrogate_name(member: str) -> str:
 
 
 def _neural(task: Task, seed: int, members: int = 5, weight_decay: float = 1.0, patience: int = 50) -> DIML:
-    fits = {"members": members, "weight_decay": weight_decay, "patience": patience}
-    return DIML(task.network(), task.assumed, seed=seed, **fits)  # type: ignore[arg-type]
+    network = task.network()
+    return DIML(network, task.assumed, seed=seed, members=members, weight_decay=weight_decay, patience=patience)
 
 
 def _single(task: Task, seed: int) -> Fits:
