@@ -45,11 +45,11 @@ class Uncertainty:
     def facts(self) -> Mapping[str, Any]:
         """log_likelihood (nats, total), decisions, episodes, covariance (the default kind), parameters, identified
         (how many of these, or how many the play determined), penalty (in words)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define facts()")
 
     def made(self, kind: str | None = None) -> str:
         """How standard errors and intervals were made, in words."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define made()")
 
     def covariance(self, kind: str | None = None) -> Covariance:
         """Covariance of the parameters: the mechanism's, then the learners' raw ones.
@@ -59,7 +59,9 @@ class Uncertainty:
         Raises:
             ValueError: there is no such covariance.
         """
-        raise NotImplementedError
+        raise ValueError(
+            f"{type(self).__name__} holds no matrix of all parameters: ask for `variances` of what they say"
+        )
 
     def degrees(self, kind: str | None = None) -> float:
         """Of freedom of the t distribution for intervals and tests; infinite for the normal one."""
@@ -108,18 +110,18 @@ class Uncertainty:
     @property
     def computed(self) -> bool:
         """Whether there is anything to save."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define computed")
 
     def saved(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and JSON values from which `restored` makes this again; the play is not among them."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define saved()")
 
     @classmethod
     def restored(
         cls, mechanism: Mechanism, dynamics: Dynamics, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]
     ) -> Self:
         """What `saved` gave."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{cls.__name__} must define restored()")
 
     def _check(self, kind: str | None) -> None:
         if kind not in (None, *self.kinds):

@@ -147,3 +147,10 @@ def test_many_payoffs_are_not_drawn(estimate: Estimate, monkeypatch: pytest.Monk
     monkeypatch.setattr("diml_inverse.inference.network.LARGEST_DRAW", 10)
     with pytest.raises(ValueError, match=r"use the replicates of diml_inverse.inference.bootstrap"):
         estimate.uncertainty.draws(1)
+
+
+def test_there_is_no_matrix_of_all_of_a_networks_parameters() -> None:
+    network = NeuralMechanism(2, 2)
+    play = observe(network, LogitDynamics(), simulate(network, LogitDynamics(), 2, 5))
+    with pytest.raises(ValueError, match="no matrix of all parameters"):
+        NetworkUncertainty(network, LogitDynamics(), play).covariance()
