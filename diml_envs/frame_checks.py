@@ -146,6 +146,6 @@ def check_agents_known(given: Iterable[str], agents: list[str]) -> None:
 
 def _did_you_mean(name: object, known: list[str]) -> str:
     close = difflib.get_close_matches(str(name), known, n=1)
-    listing = f"did you mean {close[0]!r}? There are" if close else "there are"
+    guess = f"did you mean {close[0]!r}? " if close else ""
     more = f" and {len(known) - 20} more" if len(known) > 20 else ""
-    return f"; {listing} {known[:20]}{more}"
+    return f"; {guess}There are {known[:20]}{more}"
