@@ -16,7 +16,7 @@ from agents.softmax import Softmax
 from agents.thompson_sampling import ThompsonSampling
 from agents.ucb1 import UCB1
 from agents.uniform import Uniform
-from diml_envs.players import Feedback
+from diml_envs.games.players import Feedback
 
 __all__ = [
     "EWA",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from agents.choice_rules import FloatArray, chosen
-from diml_envs.players import Feedback
+from diml_envs.games.players import Feedback
 
 
 class Averages(NamedTuple):

@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from agents.plays import Plays
 from agents.randomness import decisions_of, env_seed_of
-from diml_envs.env import RepeatedGameEnv
+from diml_envs.games.env import RepeatedGameEnv
+from diml_envs.games.players import Feedback
 from diml_envs.mechanisms.base import MISSING
-from diml_envs.players import Feedback
 
 FloatArray = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.choice_rules import FloatArray, chosen, logit_response
 from agents.learner import Learner
 from agents.parameters import check_parameters
-from diml_envs.players import Feedback
+from diml_envs.games.players import Feedback
 
 
 class Preferences(NamedTuple):

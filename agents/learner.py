@@ -8,7 +8,7 @@ from typing import Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from diml_envs.players import Feedback
+from diml_envs.games.players import Feedback
 
 FloatArray = NDArray[np.float64]
 State = TypeVar("State")

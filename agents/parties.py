@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from diml_envs.players import make_player
+from diml_envs.games.players import make_player
 
 Decision = tuple[int, NDArray[np.float64] | float]
 

@@ -18,8 +18,8 @@ from agents.batched import play_batched
 from agents.plays import Plays
 from agents.sb3 import SB3
 from agents.stepping import play_stepping
-from diml_envs.env import RepeatedGameEnv
-from diml_envs.players import check_feedback, is_learner
+from diml_envs.games.env import RepeatedGameEnv
+from diml_envs.games.players import check_feedback, is_learner
 from diml_envs.traces import Traces
 
 LEARN = ("per_episode", "across_episodes")

@@ -11,7 +11,7 @@ from agents.averages import Averages, averaged, nothing_taken
 from agents.choice_rules import FloatArray, logit_response
 from agents.learner import Learner
 from agents.parameters import check_parameters
-from diml_envs.players import Feedback
+from diml_envs.games.players import Feedback
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from agents.choice_rules import FloatArray
 from agents.largest_draw import largest_draw_probs
 from agents.learner import Learner
 from agents.parameters import check_parameters
-from diml_envs.players import Feedback
+from diml_envs.games.players import Feedback
 
 
 @dataclass(frozen=True)

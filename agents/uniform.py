@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agents.choice_rules import FloatArray
 from agents.learner import Learner
-from diml_envs.players import Feedback
+from diml_envs.games.players import Feedback
 
 
 @dataclass(frozen=True)

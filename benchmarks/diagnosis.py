@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 import agents
-from diml_envs.env import RepeatedGameEnv
+from diml_envs.games.env import RepeatedGameEnv
 from diml_envs.mechanisms import (
     CongestionMechanism,
     Mechanism,
@@ -30,10 +30,10 @@ from diml_envs.mechanisms import (
     TabularMechanism,
 )
 from diml_inverse import LogitDynamics, StructuredMLE, simulate
-from diml_inverse.benchmark.learner_tasks import SHORT
+from diml_inverse.benchmark.tasks.learners import SHORT
 from diml_inverse.diagnosis import Diagnosis, diagnose
 from diml_inverse.dynamics.members import MEMBERS
-from diml_inverse.estimate import Estimate
+from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.metrics import payoff_difference_agreement
 
 KNOWN = LogitDynamics(0.25, 3.0, 0.06)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 

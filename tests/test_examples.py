@@ -4,11 +4,10 @@ import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent
 NEEDS = {"outside_sb3": "stable_baselines3", "outside_torchrl": "torchrl", "outside_axelrod": "axelrod"}
 ARGUMENTS = {"toll_design": ["quick"]}  # a descent of two steps
 LONGEST = {"toll_design": 120, **dict.fromkeys(NEEDS, 45)}  # lines

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from places import ROOT
 
 from diml_envs import check_mechanism
 
-ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
 real_data = pytest.mark.skipif(not DATA.exists(), reason="the recorded human play is not beside this repository")
 

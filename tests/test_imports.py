@@ -1,11 +1,10 @@
 """Imports go one way: world, then behaviour; world, then inference; never up."""
 
 import ast
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent
 SIMULATES_AND_INFERS = ("diml_inverse/benchmark", "diml_inverse/cli")  # benchmarks and the command line need all
 
 
@@ -37,7 +36,14 @@ def offences(folder, forbidden, exempt=()):
         ("agents", ["diml_inverse"], ()),
         (
             "diml_inverse",
-            ["agents", "pettingzoo", "gymnasium", "diml_envs.env", "diml_envs.RepeatedGameEnv", "diml_envs.seat"],
+            [
+                "agents",
+                "pettingzoo",
+                "gymnasium",
+                "diml_envs.games.env",
+                "diml_envs.RepeatedGameEnv",
+                "diml_envs.games.seat",
+            ],
             SIMULATES_AND_INFERS,
         ),
     ],
@@ -49,4 +55,6 @@ def test_no_import_goes_up(folder, forbidden, exempt):
 
 
 def test_an_import_that_goes_up_would_be_found():
-    assert "agents/rollout.py imports diml_envs.env.RepeatedGameEnv" in offences("agents", ["diml_envs.env"])
+    assert "agents/rollout.py imports diml_envs.games.env.RepeatedGameEnv" in offences(
+        "agents", ["diml_envs.games.env"]
+    )

@@ -15,7 +15,7 @@ from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_envs.traces import Traces
 from diml_inverse.baselines.modal import ModalMechanism, modal_action
 from diml_inverse.dynamics.logit import LogitDynamics
-from diml_inverse.estimate import Estimate
+from diml_inverse.estimate.estimate import Estimate
 
 LARGEST_GAME = 10_000  # joint actions whose choice shares are told apart
 

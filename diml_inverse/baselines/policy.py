@@ -17,7 +17,7 @@ from diml_envs.mechanisms.initialisation import seeded_generator
 from diml_envs.traces import Label, Traces
 from diml_inverse import metrics
 from diml_inverse.baselines.networks import ChoiceNetwork
-from diml_inverse.simulation import draw_actions
+from diml_inverse.prediction.simulation import draw_actions
 
 DECISIONS_AT_ONCE = 8192  # bounds the memory that a crowd needs
 

@@ -12,7 +12,7 @@ from diml_envs.traces import Traces
 from diml_inverse import metrics
 from diml_inverse.baselines.last_profile import last_profiles
 from diml_inverse.baselines.policy import check_action_counts
-from diml_inverse.estimate import Estimate
+from diml_inverse.estimate.estimate import Estimate
 
 
 @dataclass(frozen=True)

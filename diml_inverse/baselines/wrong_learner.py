@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
-from diml_inverse.estimate import Estimate
-from diml_inverse.simulation import scaled_learners
+from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.prediction.simulation import scaled_learners
 
 
 class EstimatorUnderDynamics(Protocol):

@@ -1,16 +1,16 @@
 """The benchmark: tasks, estimators, suites of both, a cell for each pair and seed, tables, figures and a page."""
 
-from diml_inverse.benchmark.catalogue import TASKS, task_named
-from diml_inverse.benchmark.cells import Cell, Record
-from diml_inverse.benchmark.cramer_rao import cramer_rao_bound
-from diml_inverse.benchmark.entries import Entry
-from diml_inverse.benchmark.estimators import ABLATION, ESTIMATORS
-from diml_inverse.benchmark.limits import Limits
-from diml_inverse.benchmark.published import PublishedDIML
-from diml_inverse.benchmark.results import COLUMNS, results_table
-from diml_inverse.benchmark.runner import run_suite
-from diml_inverse.benchmark.suites import SUITES, Suite, read_suite
-from diml_inverse.benchmark.tasks import PAPER, Play, Task
+from diml_inverse.benchmark.running.cells import Cell, Record
+from diml_inverse.benchmark.running.entries import Entry
+from diml_inverse.benchmark.running.estimators import ABLATION, ESTIMATORS
+from diml_inverse.benchmark.running.limits import Limits
+from diml_inverse.benchmark.running.published import PublishedDIML
+from diml_inverse.benchmark.running.runner import run_suite
+from diml_inverse.benchmark.running.suites import SUITES, Suite, read_suite
+from diml_inverse.benchmark.scoring.cramer_rao import cramer_rao_bound
+from diml_inverse.benchmark.scoring.results import COLUMNS, results_table
+from diml_inverse.benchmark.tasks.catalogue import TASKS, task_named
+from diml_inverse.benchmark.tasks.task import PAPER, Play, Task
 
 __all__ = [
     "ABLATION",

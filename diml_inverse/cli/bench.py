@@ -10,18 +10,18 @@ from pathlib import Path
 
 import click
 
-from diml_inverse.benchmark.catalogue import tasks_like
-from diml_inverse.benchmark.cells import Cell, Record
-from diml_inverse.benchmark.entries import Entry, entries_named
-from diml_inverse.benchmark.estimators import ABLATION, ESTIMATORS
-from diml_inverse.benchmark.human_tasks import with_human_play
-from diml_inverse.benchmark.limits import Limits
-from diml_inverse.benchmark.report import write_report
-from diml_inverse.benchmark.results import read_records, write_results
-from diml_inverse.benchmark.runner import run_suite
-from diml_inverse.benchmark.suites import SUITES, Suite, read_suite
-from diml_inverse.benchmark.tables import summary
-from diml_inverse.benchmark.tasks import Task
+from diml_inverse.benchmark.reports.report import write_report
+from diml_inverse.benchmark.reports.tables import summary
+from diml_inverse.benchmark.running.cells import Cell, Record
+from diml_inverse.benchmark.running.entries import Entry, entries_named
+from diml_inverse.benchmark.running.estimators import ABLATION, ESTIMATORS
+from diml_inverse.benchmark.running.limits import Limits
+from diml_inverse.benchmark.running.runner import run_suite
+from diml_inverse.benchmark.running.suites import SUITES, Suite, read_suite
+from diml_inverse.benchmark.scoring.results import read_records, write_results
+from diml_inverse.benchmark.tasks.catalogue import tasks_like
+from diml_inverse.benchmark.tasks.people import with_human_play
+from diml_inverse.benchmark.tasks.task import Task
 from diml_inverse.cli.human_play import human_play_option
 from diml_inverse.cli.output import note
 from diml_inverse.cli.settings import check_name

@@ -18,9 +18,9 @@ from diml_envs.mechanisms import (
 from diml_envs.traces import Traces
 from diml_inverse import plugins
 from diml_inverse.cli.output import note
-from diml_inverse.diml import DIML
 from diml_inverse.dynamics import Dynamics, LogitDynamics
-from diml_inverse.maximum_likelihood import StructuredMLE, TabularMLE
+from diml_inverse.estimators.diml import DIML
+from diml_inverse.estimators.maximum_likelihood import StructuredMLE, TabularMLE
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

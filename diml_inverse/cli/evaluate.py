@@ -17,7 +17,7 @@ from diml_inverse.cli.truth import truth_of
 from diml_inverse.diagnosis import Diagnosis, diagnose
 from diml_inverse.diagnosis.diagnosis import VERDICT
 from diml_inverse.diagnosis.rivals import CLONING, SHARES
-from diml_inverse.estimate import Estimate
+from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.report.folder import ESTIMATE, FACTS
 
 DIAGNOSIS = "diagnosis"  # folder, in that of the fit

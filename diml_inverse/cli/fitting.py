@@ -14,11 +14,11 @@ from diml_inverse.cli.output import note
 from diml_inverse.cli.scores import errors, likelihoods
 from diml_inverse.cli.truth import Truth
 from diml_inverse.diagnosis import diagnose
-from diml_inverse.diml import DIML
 from diml_inverse.dynamics import LogitDynamics
-from diml_inverse.dynamics_comparison import DynamicsComparison
-from diml_inverse.estimate import Estimate
-from diml_inverse.estimator import FitsMechanism
+from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.estimators.diml import DIML
+from diml_inverse.estimators.dynamics_comparison import DynamicsComparison
+from diml_inverse.estimators.protocol import FitsMechanism
 from diml_inverse.identification import visited_contexts
 from diml_inverse.report import comparison_table, payoff_difference_table, save_fit
 from diml_inverse.versions import versions

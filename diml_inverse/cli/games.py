@@ -9,8 +9,8 @@ from typing import Any, get_type_hints
 
 import pettingzoo
 
-from diml_envs import registration
-from diml_envs.env import RepeatedGameEnv
+from diml_envs.games import registration
+from diml_envs.games.env import RepeatedGameEnv
 
 GAMES = {f"diml/{game}_v0": f"diml_envs.{game}_v0" for game in registration.GAMES}
 

@@ -11,8 +11,8 @@ import click
 import numpy as np
 import pandas as pd
 
-from diml_envs.files import load_traces
 from diml_envs.traces import Traces
+from diml_envs.traces.files import load_traces
 from diml_inverse.plugins import nearest
 
 

@@ -8,17 +8,17 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from diml_inverse.benchmark.answers import read_answer
-from diml_inverse.benchmark.catalogue import task_named
-from diml_inverse.benchmark.cells import Cell, Record, origin
-from diml_inverse.benchmark.contained import keep
-from diml_inverse.benchmark.contexts import GivenDifferences
-from diml_inverse.benchmark.estimators import ESTIMATORS
-from diml_inverse.benchmark.human_tasks import with_human_play
-from diml_inverse.benchmark.results import write_results
-from diml_inverse.benchmark.scores import Score, of_choices, of_differences
-from diml_inverse.benchmark.suites import NAME
-from diml_inverse.benchmark.tasks import Play
+from diml_inverse.benchmark.running.cells import Cell, Record, origin
+from diml_inverse.benchmark.running.contained import keep
+from diml_inverse.benchmark.running.estimators import ESTIMATORS
+from diml_inverse.benchmark.running.suites import NAME
+from diml_inverse.benchmark.scoring.results import write_results
+from diml_inverse.benchmark.scoring.scores import Score, of_choices, of_differences
+from diml_inverse.benchmark.tasks.answers import read_answer
+from diml_inverse.benchmark.tasks.catalogue import task_named
+from diml_inverse.benchmark.tasks.contexts import GivenDifferences
+from diml_inverse.benchmark.tasks.people import with_human_play
+from diml_inverse.benchmark.tasks.task import Play
 from diml_inverse.cli.human_play import human_play_option
 from diml_inverse.cli.output import note
 

@@ -9,7 +9,7 @@ import torch
 from diml_envs.traces import Traces
 from diml_inverse.cli.truth import Truth
 from diml_inverse.dynamics import LogitDynamics
-from diml_inverse.estimate import Estimate
+from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.likelihood import log_likelihood
 from diml_inverse.metrics import payoff_difference_mse
 

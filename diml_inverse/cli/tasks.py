@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from diml_inverse.benchmark.catalogue import TASKS, task_named, tasks_like
-from diml_inverse.benchmark.export import SEEN, TRUTH, export_task
-from diml_inverse.benchmark.human_tasks import with_human_play
-from diml_inverse.benchmark.suites import SUITES
-from diml_inverse.benchmark.tasks import Task
+from diml_inverse.benchmark.running.suites import SUITES
+from diml_inverse.benchmark.tasks.catalogue import TASKS, task_named, tasks_like
+from diml_inverse.benchmark.tasks.export import SEEN, TRUTH, export_task
+from diml_inverse.benchmark.tasks.people import with_human_play
+from diml_inverse.benchmark.tasks.task import Task
 from diml_inverse.cli.human_play import human_play_option
 from diml_inverse.cli.output import new_folder, note
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from diml_inverse.cross_validation import clustered_error
 from diml_inverse.diagnosis.checks import before
 from diml_inverse.diagnosis.predicted import PredictedPlay
+from diml_inverse.estimators.cross_validation import clustered_error
 
 MOST_BINS = 12
 DECISIONS_PER_BIN = 120

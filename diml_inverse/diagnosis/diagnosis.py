@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from diml_envs.atomic import atomic_write
 from diml_envs.traces import Traces
+from diml_envs.traces.atomic import atomic_write
 from diml_inverse.diagnosis.checks import check_table
 from diml_inverse.diagnosis.curves import autocorrelations, learning_curves
 from diml_inverse.diagnosis.predicted import PredictedPlay
 from diml_inverse.diagnosis.rivals import ahead_of_uniform, likelihood_table
 from diml_inverse.diagnosis.verdict import FITTED, GIVEN, Status, judge, with_adjusted, with_shares
-from diml_inverse.estimator import Predictor
+from diml_inverse.estimators.protocol import Predictor
 from diml_inverse.metrics.calibration import reliability
 
 if TYPE_CHECKING:

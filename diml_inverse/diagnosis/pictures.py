@@ -12,8 +12,8 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from diml_inverse.diagnosis.rivals import MODEL
+from diml_inverse.drawing.palette import BLUE, COLOURS, GREY
 from diml_inverse.metrics.calibration import draw_reliability
-from diml_inverse.palette import BLUE, COLOURS, GREY
 
 if TYPE_CHECKING:
     from diml_inverse.diagnosis.diagnosis import Diagnosis

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diml_envs.traces import Traces
-from diml_inverse.estimate import Estimate
-from diml_inverse.estimator import Predictor
+from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.estimators.protocol import Predictor
 from diml_inverse.likelihood import observe
 from diml_inverse.metrics.decisions import checked_probs, checked_scored
 

@@ -14,7 +14,7 @@ from diml_envs.traces import Traces
 from diml_inverse.baselines.cloning import BehaviouralCloning
 from diml_inverse.baselines.frequencies import ChoiceFrequencies
 from diml_inverse.diagnosis.predicted import PredictedPlay
-from diml_inverse.held_out import HeldOut
+from diml_inverse.estimators.held_out import HeldOut
 
 FloatArray = NDArray[np.float64]
 Part = tuple[Traces, NDArray[np.int64]]  # episodes to fit to, and places of those to predict

@@ -13,12 +13,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from diml_envs.traces import Traces
-from diml_inverse.estimator import FitsMechanism
+from diml_inverse.estimators.protocol import FitsMechanism
 from diml_inverse.inference.fitted import Function
 from diml_inverse.inference.intervals import Interval, quantile
 
 if TYPE_CHECKING:
-    from diml_inverse.estimate import Estimate
+    from diml_inverse.estimate.estimate import Estimate
 
 CONSTANT = 1e-9  # spread, relative to the size of the values, below which nothing in the episodes moves a value
 

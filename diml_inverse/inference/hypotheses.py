@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike
 from scipy.stats import chi2, f
 
 from diml_envs.traces import Traces
-from diml_inverse.estimator import FitsMechanism
+from diml_inverse.estimators.protocol import FitsMechanism
 from diml_inverse.inference.fitted import Function
 from diml_inverse.inference.intervals import uncertainty_of
 from diml_inverse.inference.maximum import MaximumUncertainty
 from diml_inverse.likelihood import observe
 
 if TYPE_CHECKING:
-    from diml_inverse.estimate import Estimate
+    from diml_inverse.estimate.estimate import Estimate
 
 SAME = 1e-10  # share of the largest variance below which one restriction repeats others
 

@@ -19,7 +19,7 @@ from diml_inverse.inference.fitted import learner_values, plain
 from diml_inverse.inference.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
-    from diml_inverse.estimate import Estimate
+    from diml_inverse.estimate.estimate import Estimate
 
 
 class Interval(NamedTuple):

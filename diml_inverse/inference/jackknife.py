@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diml_envs.traces import Label, Traces
-from diml_inverse.estimator import FitsMechanism
+from diml_inverse.estimators.protocol import FitsMechanism
 from diml_inverse.inference.intervals import quantile
 
 if TYPE_CHECKING:
-    from diml_inverse.estimate import Estimate
+    from diml_inverse.estimate.estimate import Estimate
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ import pandas as pd
 import torch
 from scipy.stats import t as student
 
-from diml_envs.labels import play_in_words
 from diml_envs.mechanisms.tabular import TabularMechanism
+from diml_envs.traces.labels import play_in_words
 from diml_inverse.inference.intervals import function_interval, learner_parameters, quantile, uncertainty_of
 from diml_inverse.inference.maximum import MaximumUncertainty
 
 if TYPE_CHECKING:
-    from diml_inverse.estimate import Estimate
+    from diml_inverse.estimate.estimate import Estimate
 
 WIDTH = 88
 

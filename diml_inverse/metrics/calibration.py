@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from diml_envs.traces import Traces
+from diml_inverse.drawing.palette import BLUE, GREY
 from diml_inverse.metrics.bootstrap import EpisodeSums
 from diml_inverse.metrics.decisions import checked_probs, checked_scored
-from diml_inverse.palette import BLUE, GREY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from diml_envs.mechanisms.base import Mechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.metrics.bootstrap import EpisodeSums, Interval, bootstrap_interval
-from diml_inverse.simulation import changed_learners, simulate
+from diml_inverse.prediction.simulation import changed_learners, simulate
 
 PSEUDO_COUNT = 0.5  # added to every cell, so that a cell empty by chance does not make the divergence infinite
 LARGEST_HISTOGRAM = 4096  # cells; in games with more joint actions, counts are compared

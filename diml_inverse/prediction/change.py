@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from diml_envs.mechanisms.base import Mechanism
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.learner import LearnerDynamics
-from diml_inverse.simulation import scaled_learners
+from diml_inverse.prediction.simulation import scaled_learners
 
 MechanismChange = Mechanism | Callable[[Mechanism], Mechanism]
 LearnerChange = Dynamics | Mapping[str, float] | Callable[[Dynamics], Dynamics]

@@ -11,7 +11,7 @@ from diml_envs.mechanisms.base import Mechanism, distinct_rows
 from diml_inverse.prediction.change import Change
 
 if TYPE_CHECKING:
-    from diml_inverse.estimate import Estimate
+    from diml_inverse.estimate.estimate import Estimate
 
 STEP = 0.1  # of the parameters' size (at least 1), in directions that play leaves open
 MOVES = 1e-4  # payoffs that then move by more than this, relative to the largest, are not identified

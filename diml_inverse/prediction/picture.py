@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diml_envs.traces import MISSING, Traces
-from diml_inverse.palette import COLOURS
+from diml_inverse.drawing.palette import COLOURS
 from diml_inverse.prediction.prediction import Prediction
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from diml_inverse.dynamics.learner import LearnerDynamics
 from diml_inverse.prediction.change import Change
 from diml_inverse.prediction.identified import unidentified
 from diml_inverse.prediction.prediction import Play, Prediction
-from diml_inverse.simulation import play_rounds
+from diml_inverse.prediction.simulation import play_rounds
 
 if TYPE_CHECKING:
-    from diml_inverse.estimate import Estimate
+    from diml_inverse.estimate.estimate import Estimate
 
 Draws = int | Sequence["Estimate"]
 OTHER_DRAWS = "Give draws=bootstrap(estimator, traces).replicates (diml_inverse.inference)"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from diml_inverse.estimate import Estimate
-from diml_inverse.palette import BLUE
+from diml_inverse.drawing.palette import BLUE
+from diml_inverse.estimate.estimate import Estimate
 
 
 def composition_table(estimate: Estimate) -> pd.DataFrame:

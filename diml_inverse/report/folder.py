@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from diml_envs.traces import Traces
-from diml_inverse.estimate import Estimate
+from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.report.composition import composition_chart, composition_table
 from diml_inverse.report.pictures import picture
 from diml_inverse.report.tables import comparison_table, with_intervals

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from diml_envs.traces import Traces
-from diml_inverse.estimate import Estimate
-from diml_inverse.palette import COLOURS
+from diml_inverse.drawing.palette import COLOURS
+from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.report.tables import relative_error
 
 MOST_POINTS = 5000

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from diml_envs.mechanisms.base import Mechanism
 from diml_envs.traces import Traces
-from diml_inverse.estimate import Estimate
+from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.identification.contexts import contexts_at, most_visited, others_in_words, visited_contexts
 from diml_inverse.inference.intervals import quantile, uncertainty_of
 from diml_inverse.inference.network import NetworkUncertainty

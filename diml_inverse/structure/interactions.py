@@ -21,7 +21,7 @@ from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.logit import LogitDynamics
-from diml_inverse.estimate import Estimate
+from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.inference.posterior import PosteriorUncertainty
 from diml_inverse.likelihood import observe
 from diml_inverse.structure.curvature import AgentPlay, agent_play

@@ -16,7 +16,8 @@ from typing import Any
 
 from diml_envs import Traces
 from diml_inverse import Estimate
-from diml_inverse.benchmark import answers, suites
+from diml_inverse.benchmark.running import suites
+from diml_inverse.benchmark.tasks import answers
 
 MOST_MEMORY = 4 * 2**30  # bytes of addresses; torch alone takes one and a half
 CODE = ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect")

@@ -22,6 +22,7 @@ import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from strategies import traces
 
 from diml_envs import Traces
 from diml_envs.mechanisms import CongestionMechanism, EnsembleMechanism, NeuralMechanism, TabularMechanism
@@ -29,9 +30,6 @@ from diml_inverse import DIML, AttractionDynamics, Estimate, LogitDynamics, Tabu
 
 HERE = Path(__file__).parent
 LONGEST = 20  # seconds for one file, on a busy machine
-sys.path.insert(0, str(HERE.parent / "diml_envs"))
-from strategies import traces  # noqa: E402
-
 EITHER = pytest.mark.parametrize("cases", [20, pytest.param(400, marks=pytest.mark.slow)])
 
 

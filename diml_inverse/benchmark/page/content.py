@@ -12,12 +12,12 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from diml_inverse.benchmark.catalogue import TASKS
-from diml_inverse.benchmark.cells import Record
-from diml_inverse.benchmark.estimators import about_estimator
 from diml_inverse.benchmark.page.leaderboard import HIGHER_IS_BETTER, YARDSTICKS, measured, standings
 from diml_inverse.benchmark.page.reading import Run, suite_of
-from diml_inverse.benchmark.scores import SUITE_METRICS
+from diml_inverse.benchmark.running.cells import Record
+from diml_inverse.benchmark.running.estimators import about_estimator
+from diml_inverse.benchmark.scoring.scores import SUITE_METRICS
+from diml_inverse.benchmark.tasks.catalogue import TASKS
 from diml_inverse.metrics import METRICS
 
 DIGITS = 6

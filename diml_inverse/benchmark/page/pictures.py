@@ -8,11 +8,11 @@ from typing import NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
-from diml_inverse.benchmark.figures import AXES
 from diml_inverse.benchmark.page import plots
 from diml_inverse.benchmark.page.plots import Mark
 from diml_inverse.benchmark.page.reading import Run
 from diml_inverse.benchmark.page.svg import inline, themed
+from diml_inverse.benchmark.reports.figures import AXES
 
 FLOORS = {"histogram_kl": "histogram_kl_noise_floor"}
 

@@ -13,9 +13,9 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 from matplotlib.ticker import MaxNLocator
 
-from diml_inverse.benchmark.estimators import ESTIMATORS
-from diml_inverse.benchmark.figures import MARKERS, readable_ticks
 from diml_inverse.benchmark.page.svg import CELL, INK, NUMBER_OF_COLOURS, SERIES
+from diml_inverse.benchmark.reports.figures import MARKERS, readable_ticks
+from diml_inverse.benchmark.running.estimators import ESTIMATORS
 
 # Inches: width and height; margins left and below. Fixed, so that panels line up; and to find the least takes seconds.
 PANEL, SMALL_PANEL, SWATCH = (3.6, 2.6), (2.0, 1.8), (0.4, 0.2)

@@ -11,11 +11,11 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from diml_envs.atomic import atomic_write
+from diml_envs.traces.atomic import atomic_write
 from diml_inverse.benchmark.page.content import about_names, content
 from diml_inverse.benchmark.page.pictures import draw
 from diml_inverse.benchmark.page.reading import Run, read_run, suite_of
-from diml_inverse.benchmark.results import results_table
+from diml_inverse.benchmark.scoring.results import results_table
 
 PAGE, GENERATOR = "index.html", "diml report"
 SCRIPTS = ("tables.js", "dialog.js", "page.js")

@@ -1,0 +1,1 @@
+"""Repeated games: the PettingZoo environment, its Gymnasium view, the registered games."""

@@ -1,0 +1,1 @@
+"""What a finished suite says: tables, figures and a report."""

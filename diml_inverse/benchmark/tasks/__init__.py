@@ -1,0 +1,1 @@
+"""What is played and who plays it: tasks under their names and versions."""

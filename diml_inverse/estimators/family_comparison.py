@@ -1,0 +1,122 @@
+"""`FamilyComparison`: families of mechanisms compared by the likelihood of held-out episodes, the best one refitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from diml_envs.mechanisms.base import Mechanism
+from diml_envs.traces import Traces
+from diml_inverse.dynamics.base import Dynamics
+from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.estimators.diml import DIML, TRIAL_EPOCHS, TRIAL_PATIENCE
+from diml_inverse.estimators.held_out import Fold, Outcome, cross_validated, folds
+from diml_inverse.estimators.maximum_likelihood import StructuredMLE
+from diml_inverse.structure.families import Family, default_families
+
+FIRST_RIDGE, RIDGE_FACTOR, MOST_RIDGES = 100.0, 10.0, 8  # the search for the ridge that predicts best
+SURELY = 2.0  # standard errors
+TRIAL_ITERATIONS, TRIAL_TOLERANCE = 200, 1e-9
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """How a family did."""
+
+    family: Family
+    candidate: Mechanism
+    ridge: float | None
+    outcome: Outcome
+
+
+class FamilyComparison:
+    """Fit each family to part of the episodes, score the rest, refit the best to all.
+
+    Tables are fitted by penalised maximum likelihood (`StructuredMLE`), the ridge too chosen by held-out likelihood;
+    networks by `DIML`. `info["families"]` of the estimate has a row for each family that applies: `family`,
+    `parameters`, `ridge` (None for networks), `held_out_log_likelihood` (mean nats per decision), `standard_error`
+    (over episodes, of the difference to the best), `chosen`, `failed` (why its fit ended in NaN or infinity, or None).
+
+    Args:
+        dynamics: the learners.
+        families: default: `default_families()`.
+        seed: of folds and fits.
+        network_settings: of `DIML`, other than its defaults.
+    """
+
+    def __init__(
+        self,
+        dynamics: Dynamics,
+        families: Sequence[Family] | None = None,
+        seed: int = 0,
+        network_settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.dynamics, self.seed = dynamics, seed
+        self.families = default_families() if families is None else list(families)
+        self.network_settings = dict(network_settings or {})
+
+    def fit(self, traces: Traces) -> Estimate:
+        """Compare, choose, refit.
+
+        Raises:
+            ValueError: fewer than two episodes of two rounds or more, or no family applies.
+            FloatingPointError: no family could be fitted, with each one's reason; or not the best to all episodes.
+        """
+        parts = folds(traces, self.seed)
+        candidates = [(family, family.build(traces)) for family in self.families]
+        trials = [self._trial(family, built, parts) for family, built in candidates if built is not None]
+        if not trials:
+            raise ValueError(f"no family applies to a game of action counts {traces.action_counts}")
+        best = max(trials, key=lambda trial: trial.outcome.mean)
+        if best.outcome.failed:
+            reasons = "; ".join(f"{trial.family.name}: {trial.outcome.failed}" for trial in trials)
+            raise FloatingPointError(f"no family could be fitted ({reasons})")
+        estimate = self._estimator(best.candidate, best.ridge, trial=False).fit(traces)
+        rows = [_row(trial, best) for trial in trials]
+        return replace(estimate, info={**estimate.info, "estimator": type(self).__name__, "families": rows})
+
+    def _trial(self, family: Family, candidate: Mechanism, parts: list[Fold]) -> _Trial:
+        if family.network:
+            return self._scored(family, candidate, None, parts)
+        first = self._scored(family, candidate, FIRST_RIDGE, parts)
+        larger = self._climb(first, RIDGE_FACTOR, parts)
+        return self._climb(first, 1 / RIDGE_FACTOR, parts) if larger is first else larger
+
+    def _climb(self, best: _Trial, factor: float, parts: list[Fold]) -> _Trial:
+        """Move the ridge by the factor as long as that predicts better; if to a weaker one, surely better."""
+        for _ in range(MOST_RIDGES):
+            assert best.ridge is not None
+            further = self._scored(best.family, best.candidate, best.ridge * factor, parts)
+            # Play averages payoffs over time and so hardly shows their noise: a weaker ridge has to be surely better.
+            error = further.outcome.standard_error_to(best.outcome)
+            needed = SURELY * error if factor < 1 else 0.0
+            if not further.outcome.mean - best.outcome.mean > needed:  # nor if the error cannot be told
+                break
+            best = further
+        return best
+
+    def _scored(self, family: Family, candidate: Mechanism, ridge: float | None, parts: list[Fold]) -> _Trial:
+        outcome = cross_validated(self._estimator(candidate, ridge, trial=True), parts)
+        return _Trial(family, candidate, ridge, outcome)
+
+    def _estimator(self, candidate: Mechanism, ridge: float | None, trial: bool) -> DIML | StructuredMLE:
+        settings: dict[str, Any] = {"seed": self.seed, **self.network_settings}
+        if ridge is not None:
+            device = settings.get("device", "cpu")
+            effort: dict[str, Any] = {"max_iterations": TRIAL_ITERATIONS, "tolerance": TRIAL_TOLERANCE} if trial else {}
+            return StructuredMLE(candidate, self.dynamics, ridge, seed=self.seed, device=device, **effort)
+        whole = DIML(candidate, self.dynamics, **settings)
+        if not trial:
+            return whole
+        limits = {"patience": min(whole.patience, TRIAL_PATIENCE), "max_epochs": min(whole.max_epochs, TRIAL_EPOCHS)}
+        return DIML(candidate, self.dynamics, **{**settings, **limits, "members": 1, "checkpoint": None})
+
+
+def _row(trial: _Trial, best: _Trial) -> dict[str, Any]:
+    return {
+        "family": trial.family.name,
+        "parameters": sum(parameter.numel() for parameter in trial.candidate.parameters()),
+        "ridge": trial.ridge,
+        **trial.outcome.row(best.outcome),
+    }

@@ -1,0 +1,114 @@
+"""Comparing estimates by the likelihood of episodes they were not fitted to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from diml_envs.traces import Traces
+from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.estimators.protocol import FitsMechanism
+from diml_inverse.likelihood import decision_log_likelihoods, observe
+
+NUM_FOLDS = 3
+MANY_DECISIONS = 25_000  # from here on, in as many episodes as follow, one held-out fold will do; else all in turn
+MANY_EPISODES = 12
+
+Fold = tuple[Traces, Traces]  # trained on, held out
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Log-likelihood (nats) and number of the scored decisions of each held-out episode, both [E]."""
+
+    totals: NDArray[np.float64]
+    decisions: NDArray[np.int64]
+
+    @property
+    def mean(self) -> float:
+        """Nats per decision."""
+        return float(self.totals.sum() / self.decisions.sum())
+
+    def standard_error_to(self, other: HeldOut) -> float:
+        """Of the difference in mean to another's of the same episodes, over episodes; NaN for a single one."""
+        difference = (self.totals - other.totals) / self.decisions.mean()
+        count = len(difference)
+        return float(difference.std(ddof=1) / math.sqrt(count)) if count > 1 else math.nan
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a model did on held-out episodes; or, with `held_out` None, why it `failed`."""
+
+    held_out: HeldOut | None
+    failed: str | None = None
+
+    @property
+    def mean(self) -> float:
+        """Nats per decision; -inf of a failure."""
+        return -math.inf if self.held_out is None else self.held_out.mean
+
+    def standard_error_to(self, other: Outcome) -> float:
+        """Of the difference in mean; NaN if either failed, or over a single episode."""
+        if self.held_out is None or other.held_out is None:
+            return math.nan
+        return self.held_out.standard_error_to(other.held_out)
+
+    def row(self, best: Outcome) -> dict[str, Any]:
+        """What is reported of it beside the best; JSON values."""
+        return {
+            "held_out_log_likelihood": self.mean if self.held_out else None,
+            "standard_error": self.standard_error_to(best) if self.held_out else None,
+            "chosen": self is best,
+            "failed": self.failed,
+        }
+
+
+def folds(traces: Traces, seed: int) -> list[Fold]:
+    """Episodes to fit to and episodes held out, the same for all that are compared.
+
+    Raises:
+        ValueError: fewer than two episodes of two rounds or more.
+    """
+    telling = traces[traces.lengths > 1] if (traces.lengths > 1).any() else traces  # the others score nothing
+    count = len(telling)
+    if count < 2:
+        raise ValueError(
+            "models are compared on held-out episodes: at least two of two rounds or more are needed, "
+            f"{count} given; name the model instead of comparing"
+        )
+    parts = np.array_split(np.random.default_rng(seed).permutation(count), min(NUM_FOLDS, count))
+    many = count >= MANY_EPISODES and int(telling.observed[:, 1:].sum()) >= MANY_DECISIONS
+    used = parts[:1] if many else parts
+    return [(telling[np.setdiff1d(np.arange(count), part)], telling[np.sort(part)]) for part in used]
+
+
+def cross_validated(estimator: FitsMechanism, parts: Sequence[Fold]) -> Outcome:
+    """Fit to each part, score what it leaves out."""
+    try:
+        held_out = _together([score(estimator.fit(train), test) for train, test in parts])
+    except FloatingPointError as error:  # one model that cannot be followed must not cost all that are compared
+        return Outcome(None, str(error))
+    if not math.isfinite(held_out.mean):
+        return Outcome(None, f"the log-likelihood of held-out episodes is {held_out.mean}")
+    return Outcome(held_out)
+
+
+def score(estimate: Estimate, traces: Traces) -> HeldOut:
+    """How an estimate does on episodes it was not fitted to."""
+    play = observe(estimate.mechanism, estimate.dynamics, traces)
+    with torch.no_grad():
+        values = decision_log_likelihoods(estimate.mechanism, estimate.dynamics, play)
+    return HeldOut(values.sum((1, 2)).double().cpu().numpy(), play.scored.sum((1, 2)).cpu().numpy())
+
+
+def _together(parts: list[HeldOut]) -> HeldOut:
+    """All folds' episodes."""
+    totals = np.concatenate([part.totals for part in parts])
+    return HeldOut(totals, np.concatenate([part.decisions for part in parts]))
