@@ -4,7 +4,7 @@ RUN := OMP_NUM_THREADS=1 $(ENV)/bin/python
 
 .PHONY: demo test test-slow lint docs clean
 
-# Sets up a virtual environment, then simulates the congestion game, recovers its payoffs and draws the picture.
+# Sets up a virtual environment, then simulates the congestion game, recovers its payoffs and draws pictures in output/.
 demo: $(ENV)/ready
 	$(RUN) examples/congestion_demo.py
 
@@ -30,4 +30,4 @@ $(ENV)/ready: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(ENV) build *.egg-info demo
+	rm -rf $(ENV) build *.egg-info output

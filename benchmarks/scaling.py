@@ -111,12 +111,13 @@ def draw(found: dict[str, list[Cost]], path: Path) -> None:
     axes[0, 0].set_ylabel("seconds, one pass")
     axes[1, 0].set_ylabel("megabytes, one pass")
     axes[1, 0].set_yticks([50, 100, 200, 400, 800], ["50", "100", "200", "400", "800"])
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
 
 
 @click.command()
 @click.option("--threads", default=1, show_default=True, help="Threads torch may use.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("scaling.png"), show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("output/scaling.png"), show_default=True)
 def main(threads: int, output: Path) -> None:
     """Print the cost of each point and draw all of them into OUTPUT (PNG)."""
     click.echo(

@@ -4,11 +4,15 @@ import re
 from importlib.metadata import version as installed
 from typing import Any
 
+from docutils import nodes
+from latex2mathml.converter import convert
+
 project = "diml"
-author = "diml contributors"
+author = "the diml contributors"
+copyright = f"2026, {author}"  # sphinx asks for this name
 version = release = installed("diml")
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "myst_parser"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 2
 
@@ -23,13 +27,31 @@ default_role = "code"  # docstrings mark code with single backticks
 html_theme = "furo"
 html_title = "diml"
 html_copy_source = False
+html_show_sphinx = False
+html_static_path = ["static"]
+html_css_files = ["wrap.css"]
+html_math_renderer = "mathml"
 
 CODE = re.compile(r"(`[^`]*`)")
 
 
 def setup(app: Any) -> None:
-    """Docstrings are plain text: shapes such as [*B, N] are no emphasis, indented formulas keep their lines."""
+    """Formulas become MathML, which browsers draw by themselves: no script or font from a network.
+
+    Docstrings are plain text: shapes such as [*B, N] are no emphasis, indented formulas keep their lines.
+    """
+    app.add_html_math_renderer("mathml", inline_renderers=(_inline_formula, None), block_renderers=(_formula, None))
     app.connect("autodoc-process-docstring", _plain_text, priority=400)  # before napoleon
+
+
+def _inline_formula(translator: Any, node: nodes.math) -> None:
+    translator.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def _formula(translator: Any, node: nodes.math_block) -> None:
+    translator.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>')
+    raise nodes.SkipNode
 
 
 def _plain_text(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

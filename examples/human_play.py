@@ -209,7 +209,9 @@ def arguments() -> tuple[Path, Path, Members, int]:
     """Folder of the data, folder to write to, members to choose among, seed."""
     parser = argparse.ArgumentParser(description="What recorded human play says, and what it does not.")
     parser.add_argument("data", nargs="?", default=os.environ.get("DIML_HUMAN_PLAY"), help="or DIML_HUMAN_PLAY")
-    parser.add_argument("-o", "--output", type=Path, default=Path("human_play"), help="folder of tables and picture")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("output/human_play"), help="folder of tables and picture"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--members", nargs="+", choices=MEMBERS, default=list(MEMBERS), help="default: all")
     given = parser.parse_args()

@@ -11,6 +11,7 @@ play shows the difference only: today's rates must be known.
 """
 
 import sys
+from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
@@ -22,6 +23,7 @@ from diml_inverse import Estimate, LogitDynamics, StructuredMLE, simulate
 from diml_inverse.likelihood import decision_log_likelihoods, observe
 
 LEARNERS = LogitDynamics(learning_rate=0.25, precision=3.0, exploration=0.06)
+OUTPUT = Path("output")  # of the picture
 ROADS, STEPS, EPISODES, POINTS = (2, 2, 10, 3) if "quick" in sys.argv else (5, 25, 60, 9)
 
 
@@ -107,7 +109,8 @@ def main(seed: int = 0) -> float:
     print("roads' fees and rates chosen:", *chosen.numpy().round(2).tolist(), "best:", *best.numpy().round(2).tolist())
     print(f"travel cost per round: today {before:.3f}, predicted {before - saving:.3f}, realised {after:.3f}, ", end="")
     print(f"best possible {possible:.3f}: {share:.0%} of the possible saving realised")
-    picture(estimate, true_costs, today, chosen, possible).savefig("toll_design.png", dpi=150)
+    OUTPUT.mkdir(exist_ok=True)
+    picture(estimate, true_costs, today, chosen, possible).savefig(OUTPUT / "toll_design.png", dpi=150)
     return share
 
 

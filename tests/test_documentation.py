@@ -9,6 +9,8 @@ import shlex
 import subprocess
 import sys
 import types
+from collections.abc import Iterable
+from html.parser import HTMLParser
 from pathlib import Path
 
 import matplotlib
@@ -55,9 +57,61 @@ def test_the_two_commands_are_in_the_makefile() -> None:
         assert f"\n{target}: " in makefile
 
 
-@pytest.mark.skipif(importlib.util.find_spec("sphinx") is None, reason="needs sphinx")
-def test_the_site_builds_without_warnings(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(ROOT / "docs"), str(tmp_path)]
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documentation site, built with every warning an error."""
+    if importlib.util.find_spec("sphinx") is None:
+        pytest.skip("needs sphinx")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(ROOT / "docs"), str(folder)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert "AttractionDynamics" in (tmp_path / "reference" / "dynamics.html").read_text()
+    return folder
+
+
+def test_the_site_has_the_docstrings_and_names_who_holds_the_copyright(site: Path) -> None:
+    page = (site / "reference" / "dynamics.html").read_text()
+    assert "AttractionDynamics" in page
+    assert "the diml contributors" in page
+    assert "the diml contributors" in (ROOT / "LICENSE").read_text()
+
+
+class Fetched(HTMLParser):
+    """The addresses that a browser asks for in order to show a page; links that a reader may follow are none."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value for name, value in attrs if value}
+        self.addresses += [given[name] for name in ("src", "srcset", "poster", "data") if name in given]
+        if tag == "link" and given.get("rel") not in ("canonical", "next", "prev", "index", "search"):
+            self.addresses.append(given.get("href", ""))
+        self.addresses += re.findall(r"url\(([^)]*)\)", given.get("style", ""))
+
+
+def foreign(addresses: Iterable[str]) -> list[str]:
+    return [address for address in addresses if re.match(r"[\"']?(https?:)?//", address.strip())]
+
+
+def test_what_a_page_fetches_is_seen() -> None:
+    page = '<script src="https://cdn/x.js"></script><link rel="stylesheet" href="//cdn/x.css"><a href="https://a">a</a>'
+    assert foreign(Fetched(page).addresses) == ["https://cdn/x.js", "//cdn/x.css"]
+
+
+def test_the_site_needs_no_network(site: Path) -> None:
+    pages = {path: Fetched(path.read_text()).addresses for path in site.rglob("*.html")}
+    assert len(pages) > 15
+    assert {path.name: foreign(found) for path, found in pages.items() if foreign(found)} == {}
+    for style in site.rglob("*.css"):
+        loaded = re.findall(r"(?:url\(|@import\s+)([^);]*)", style.read_text())
+        assert foreign(loaded) == [], style
+
+
+def test_formulas_are_drawn_by_the_browser_itself(site: Path) -> None:
+    page = (site / "maths.html").read_text()
+    written = re.findall(r"\$\$.+?\$\$|\$[^$]+\$", (ROOT / "docs" / "maths.md").read_text(), re.DOTALL)
+    assert page.count("<math ") == len(written) > 30
+    assert not re.search(r"<m[ion]>[^<]*\\\\", page), "a command that was not understood"

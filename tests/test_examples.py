@@ -1,7 +1,8 @@
-"""Every example runs as it stands, quickly, in a folder of its own."""
+"""Every example runs as it stands, quickly, in a checkout of its own, which it leaves clean."""
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 
@@ -27,18 +28,41 @@ def run(script, folder, *arguments):
     return done.stdout
 
 
+def untracked(checkout):
+    """What git would have the user commit."""
+    return subprocess.run(
+        ["git", "status", "--porcelain"], cwd=checkout, check=True, capture_output=True
+    ).stdout.decode()
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """An empty repository that ignores what ours ignores."""
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / ".git" / "info" / "exclude").write_text((ROOT / ".gitignore").read_text())
+    return tmp_path
+
+
+def test_a_file_left_behind_would_be_seen(checkout):
+    (checkout / "plays.csv").touch()
+    assert untracked(checkout) == "?? plays.csv\n"
+
+
 @pytest.mark.parametrize("script", EXAMPLES)
-def test_example_runs_and_is_short(script, tmp_path):
+def test_example_runs_is_short_and_leaves_nothing_behind(script, checkout):
     needs = NEEDS.get(script.stem, "numpy")
     if importlib.util.find_spec(needs) is None:
         pytest.skip(f"needs {needs}")
-    printed = run(script, tmp_path, *ARGUMENTS.get(script.stem, []))
+    printed = run(script, checkout, *ARGUMENTS.get(script.stem, []))
     assert printed
     assert len(script.read_text().splitlines()) < LONGEST.get(script.stem, 40)
+    assert untracked(checkout) == ""
     if script.stem == "outside_axelrod":
         assert "The model does NOT describe the agents" in printed
     if script.stem == "congestion_demo":
-        assert (tmp_path / "demo" / "recovered_against_true.png").stat().st_size > 10_000
+        assert (checkout / "output" / "recovered_against_true.png").stat().st_size > 10_000
 
 
 def test_own_csv_takes_a_file(tmp_path):
