@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ CELLS = [Cell(task, name, 0) for task in (CONGESTION, UNSTRUCTURED) for name in 
 # A process of its own: Ray changes much in the one it is started in.
 DRIVER = """
 import sys
+from pathlib import Path
 from pathlib import Path
 
 from ray.cluster_utils import Cluster
@@ -40,7 +42,7 @@ def test_a_cluster_of_two_nodes_gives_the_same_numbers(tmp_path):
     pytest.importorskip("ray")
     script, there, here = tmp_path / "driver.py", tmp_path / "there", tmp_path / "here"
     script.write_text(DRIVER)
-    paths = os.pathsep.join([str(HELPERS), str(ROOT)])
+    paths = os.pathsep.join([str(HELPERS), str(ROOT), str(Path(__file__).parent)])
     subprocess.run([sys.executable, script, there], env=os.environ | {"PYTHONPATH": paths}, check=True, timeout=600)
     run_suite(CELLS, here)
     failed = {record.estimator: record.note for record in read_records(there) if record.failed}

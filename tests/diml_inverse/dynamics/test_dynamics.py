@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from own_dynamics import ChosenOnly
 from torch import Tensor
 
 from diml_inverse import Dynamics, LogitDynamics, check_dynamics
@@ -172,17 +173,6 @@ def test_configuration_builds_the_same_dynamics_again() -> None:
 
 def test_known_parameters_are_not_fitted() -> None:
     assert list(LogitDynamics().parameters()) == []
-
-
-class ChosenOnly(Dynamics):
-    """A user's own: only the action taken is learnt about, as by bandits."""
-
-    def update(self, attractions: Tensor, payoffs: Tensor, actions: Tensor) -> Tensor:
-        taken = torch.nn.functional.one_hot(actions, payoffs.shape[-1]).bool()
-        return torch.where(taken, 0.8 * attractions + 0.2 * payoffs, attractions)
-
-    def log_choice_probs(self, attractions: Tensor, action_mask: Tensor | None = None) -> Tensor:
-        return logit_response(attractions, torch.tensor(2.0), action_mask)
 
 
 class ForgetsTheFirstRound(LogitDynamics):

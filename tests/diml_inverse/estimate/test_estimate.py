@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from own_dynamics import ChosenOnly
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from slow_definitions import random_traces
-from test_dynamics import ChosenOnly
 from torch import Tensor
 
 import diml_inverse.estimate.estimate
@@ -300,7 +300,7 @@ def test_an_interrupted_save_leaves_what_was_there(saved: Path, monkeypatch: pyt
         Path(path).write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(diml_inverse.estimate, "save_file", interrupted)
+    monkeypatch.setattr(diml_inverse.estimate.estimate, "save_file", interrupted)
     for path in (saved, saved.with_name("new.safetensors")):
         with pytest.raises(KeyboardInterrupt):
             estimate_of(CongestionMechanism(3, 3)).save(path)

@@ -245,7 +245,7 @@ quick(checkpoint=sys.argv[1], checkpoint_every=2, max_epochs=40, patience=1000).
 
 
 def test_a_killed_process_can_be_resumed(tmp_path: Path) -> None:
-    path = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(HELPERS)!r}]\n"
+    path = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(HELPERS)!r}, {str(Path(__file__).parent)!r}]\n"
     child = subprocess.Popen([sys.executable, "-c", path + KILLED, str(tmp_path)])
     try:
         deadline = time.monotonic() + 60

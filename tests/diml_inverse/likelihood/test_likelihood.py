@@ -9,8 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from own_dynamics import ChosenOnly
 from slow_definitions import random_traces, scored_log_probs, unrolled_log_likelihood
-from test_dynamics import ChosenOnly
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 

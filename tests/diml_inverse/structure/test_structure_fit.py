@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from own_dynamics import ChosenOnly
 from slow_definitions import played, random_traces
-from test_dynamics import ChosenOnly
 
 from diml_envs import Traces
 from diml_envs.mechanisms import CongestionMechanism, Mechanism, TabularMechanism
