@@ -29,8 +29,7 @@ def main() -> None:
     ]
     print(kinds.to_string(index=False, float_format="%.3f"))
 
-    output = Path("output")
-    output.mkdir(exist_ok=True)
+    (output := Path("output")).mkdir(exist_ok=True)
     report.composition_chart(estimate).savefig(output / "made_of.png", dpi=150)
     report.recovered_against_true(comparison).savefig(output / "recovered_against_true.png", dpi=150)
     print("pictures: output/recovered_against_true.png, output/made_of.png")
