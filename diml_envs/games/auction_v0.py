@@ -1,11 +1,11 @@
-"""A position auction: bids, qualities, a reserve price and a rebate that bidders are not told."""
+"""A position auction: qualities, a reserve price and a rebate that bidders are not told."""
 
 from __future__ import annotations
 
 from typing import Unpack
 
 from diml_envs.games.env import RepeatedGameEnv
-from diml_envs.games.registration import EnvOptions, aec_constructor, make_game
+from diml_envs.games.making import EnvOptions, aec_constructor, make_game
 from diml_envs.games.seat import seat_constructor
 from diml_envs.mechanisms.auction import AuctionMechanism
 

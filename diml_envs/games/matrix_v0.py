@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diml_envs.games.env import RepeatedGameEnv
-from diml_envs.games.registration import EnvOptions, aec_constructor, make_game
+from diml_envs.games.making import EnvOptions, aec_constructor, make_game
 from diml_envs.games.seat import seat_constructor
 from diml_envs.mechanisms.tabular import TabularMechanism
 

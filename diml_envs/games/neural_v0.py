@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Unpack
 
 from diml_envs.games.env import RepeatedGameEnv
-from diml_envs.games.registration import EnvOptions, aec_constructor, make_game
+from diml_envs.games.making import EnvOptions, aec_constructor, make_game
 from diml_envs.games.seat import seat_constructor
 from diml_envs.mechanisms.neural import NeuralMechanism
 

@@ -1,33 +1,43 @@
-"""The games under their ids, for `pettingzoo.make` and `gymnasium.make`, and what their modules have in common."""
+"""The games under their ids, for `pettingzoo.make` and `gymnasium.make`; their modules are loaded when first used."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any, TypedDict
+import importlib
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import gymnasium
 import pettingzoo
-from pettingzoo.utils.conversions import parallel_to_aec
-
-from diml_envs.games.env import RepeatedGameEnv
-from diml_envs.mechanisms.base import Mechanism
-
-GAMES = ("neural", "congestion", "public_goods", "anonymous", "auction", "matrix")
 
 
-class EnvOptions(TypedDict, total=False):
-    """What every game's constructor takes besides its mechanism; see `RepeatedGameEnv`."""
+class Game(NamedTuple):
+    """What a registered game is by default, known before its module is loaded."""
 
+    num_agents: int
+    num_actions: int
     max_cycles: int
-    feedback: str
-    observation: str
-    payoff_noise: float
-    render_mode: str | None
+    about: str
+
+
+GAMES = {
+    "neural": Game(3, 6, 60, "Payoffs without structure: a random network over all agents' actions."),
+    "congestion": Game(4, 5, 60, "Congestion with tolls: the more choose a resource, the less it pays."),
+    "public_goods": Game(3, 7, 60, "Public goods with a subsidy: what one gives, all enjoy."),
+    "anonymous": Game(40, 10, 30, "A crowd: only the own action and the shares of the others' actions matter."),
+    "auction": Game(3, 6, 60, "A position auction: qualities, a reserve price and a rebate that bidders are not told."),
+    "matrix": Game(2, 2, 60, "Classic games in normal form, or any payoff table."),
+}  # fmt: skip
 
 
 def register_games() -> None:
-    """Register `diml/<game>_v0` with PettingZoo (parallel and aec) and `diml/<Game>-v0` with Gymnasium."""
+    """Register `diml/<game>_v0` with PettingZoo (parallel and aec) and `diml/<Game>-v0` with Gymnasium.
+
+    Their modules are found as `diml_envs.<game>_v0`.
+    """
+    sys.meta_path.append(Aliases())
     for game in GAMES:
         module = f"diml_envs.games.{game}_v0"
         pettingzoo.register("parallel", f"diml/{game}_v0", entry_point=f"{module}:parallel_env")
@@ -36,18 +46,19 @@ def register_games() -> None:
         gymnasium.register(f"diml/{name}-v0", entry_point=f"{module}:seat_env")
 
 
-def make_game(game: str, mechanism: Mechanism, kwargs: dict[str, Any], options: EnvOptions) -> RepeatedGameEnv:
-    """The env of a registered game. kwargs: what made the mechanism, for the env's description."""
-    env = RepeatedGameEnv(mechanism, description={"env": f"diml/{game}_v0", "kwargs": kwargs}, **options)
-    env.metadata = {**env.metadata, "name": f"{game}_v0"}
-    return env
+class Aliases(MetaPathFinder, Loader):
+    """Imports the games' modules under `diml_envs.<game>_v0` too, as PettingZoo's users expect of a game."""
 
+    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
+        package, _, module = name.rpartition(".")
+        known = package == "diml_envs" and module.endswith("_v0") and module[: -len("_v0")] in GAMES
+        return ModuleSpec(name, self) if known else None
 
-def aec_constructor(parallel_env: Callable[..., RepeatedGameEnv]) -> Callable[..., pettingzoo.AECEnv]:
-    """The same game for PettingZoo's AEC API, order of calls enforced."""
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = importlib.import_module(spec.name.replace("diml_envs.", "diml_envs.games."))
+        spec.loader_state = module.__spec__
+        return module
 
-    @functools.wraps(parallel_env, assigned=("__module__", "__doc__"))
-    def env(*args: Any, **kwargs: Any) -> pettingzoo.AECEnv:
-        return parallel_to_aec(parallel_env(*args, **kwargs))
-
-    return env
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__spec__ is not None:  # the import has put the alias's in its place
+            module.__spec__ = module.__spec__.loader_state

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import click
 
@@ -17,14 +17,12 @@ from diml_envs.mechanisms import (
 )
 from diml_envs.traces import Traces
 from diml_inverse import plugins
+from diml_inverse.cli.options import MECHANISMS
 from diml_inverse.cli.output import note
 from diml_inverse.dynamics import Dynamics, LogitDynamics
 from diml_inverse.estimators.diml import DIML
 from diml_inverse.estimators.maximum_likelihood import StructuredMLE, TabularMLE
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-MECHANISMS = ("tabular", "structure", "neural", "anonymous", "congestion", "public-goods")
 DECISIONS_PER_FREE_PAYOFF = 20
 ASSUMED = {"learning_rate": 0.25, "precision": 1.0, "exploration": 0.02}
 
@@ -79,37 +77,6 @@ def _plugged_in(name: str, counts: tuple[int, ...]) -> Mechanism:
     return mechanism
 
 
-def check_mechanism_name(given: str) -> None:
-    """Raise what `plugins.find` does unless a form is called so; before any work is done for it."""
-    if given not in ("auto", *MECHANISMS):
-        plugins.find(given, plugins.MECHANISMS, dict.fromkeys(MECHANISMS))
-
-
-def form_options(command: Command) -> Command:
-    """`--mechanism`, `--learners` and the learners' parameters."""
-    options = (
-        click.option(
-            "--mechanism",
-            default="auto",
-            show_default=True,
-            help=f"Form to fit: auto, {', '.join(MECHANISMS)}, an installed plug-in, or FILE.py:NAME.",
-        ),
-        click.option("--learning-rate", type=float, help="Of the learners; default: the file's, or 0.25."),
-        click.option("--precision", type=float, help="Of the learners; default: the file's, or 1."),
-        click.option("--exploration", type=float, help="Of the learners; default: the file's, or 0.02."),
-        click.option(
-            "--learners",
-            type=click.Choice(["logit-q", "auto"]),
-            default="logit-q",
-            show_default=True,
-            help="How the agents learn; auto: chosen by held-out likelihood and fitted.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 class LearnerParameters(NamedTuple):
     """values and sources (`given`, `file` or `assumed`) of learning_rate, precision and exploration."""
 
@@ -148,12 +115,9 @@ def learners_asked_for(learners: str, given: Mapping[str, float | None], traces:
     """Known parameters, told to the person at the terminal; None to find out how the agents learn.
 
     Raises:
-        click.UsageError: a parameter given although all are to be found out.
         ValueError: a parameter outside its range.
     """
     if learners == "auto":
-        if named := [name for name, value in given.items() if value is not None]:
-            raise click.UsageError(f"--{named[0].replace('_', '-')} has no meaning with --learners auto, which fits it")
         return None
     known = learner_parameters(given, traces)
     note(f"learners: {known}")

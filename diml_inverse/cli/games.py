@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 import pettingzoo
 
-from diml_envs.games import registration
+from diml_envs.games import making, registration
 from diml_envs.games.env import RepeatedGameEnv
 
 GAMES = {f"diml/{game}_v0": f"diml_envs.{game}_v0" for game in registration.GAMES}
@@ -22,15 +22,10 @@ def make(env_id: str, settings: Mapping[str, Any]) -> RepeatedGameEnv:
     return env
 
 
-def sentence(env_id: str) -> str:
-    """What the game is, in a sentence."""
-    return str(sys.modules[GAMES[env_id]].__doc__).partition("\n")[0]
-
-
 def accepted_settings(env_id: str) -> dict[str, Any]:
     """Names and type hints of the game's keyword arguments."""
     constructor = sys.modules[GAMES[env_id]].parallel_env
     named = set(inspect.signature(constructor).parameters) - {"options"}
     own = {name: hint for name, hint in get_type_hints(constructor).items() if name in named}
-    options = get_type_hints(registration.EnvOptions)
+    options = get_type_hints(making.EnvOptions)
     return own | {name: hint for name, hint in options.items() if name != "render_mode"}

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from diml_inverse.cli.settings import check_name
+
 # Here and not in the commands' modules, so that `diml --help` need not import torch.
 COMMANDS = {
     "envs": "List the registered games.",
@@ -31,7 +33,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"diml_inverse.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"diml_inverse.cli.commands.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -41,8 +43,6 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from diml_inverse.cli.settings import check_name
-
         if not args[0].startswith("-"):
             check_name(args[0], COMMANDS, "command")
         return super().resolve_command(ctx, args)

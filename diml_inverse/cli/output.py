@@ -15,6 +15,12 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
+def check_is_file(path: Path) -> None:
+    """Raise a click error unless there is such a file of plays."""
+    if not path.is_file():
+        raise click.ClickException(f"{path} is a folder, not a file of plays" if path.is_dir() else f"no file {path}")
+
+
 def check_new_file(path: Path, overwrite: bool) -> None:
     """Raise a click error unless a file can be written there without loss, before any work is done for it."""
     if path.is_dir():

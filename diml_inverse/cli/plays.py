@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -13,29 +10,9 @@ import pandas as pd
 
 from diml_envs.traces import Traces
 from diml_envs.traces.files import load_traces
+from diml_inverse.cli.options import Columns
+from diml_inverse.cli.output import check_is_file
 from diml_inverse.plugins import nearest
-
-
-class Columns(NamedTuple):
-    """Names of the columns that make traces."""
-
-    episode: str = "episode"
-    round: str = "round"
-    agent: str = "agent"
-    action: str = "action"
-
-
-def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--episode-column` and so on, passed together as `columns`."""
-
-    @functools.wraps(command)  # for click: its help, and the options that it was given before
-    def with_columns(**options: Any) -> Any:
-        return command(columns=Columns(*(options.pop(f"{name}_column") for name in Columns._fields)), **options)
-
-    for name, default in reversed(Columns()._asdict().items()):
-        option = click.option(f"--{name}-column", default=default, show_default=True, help="In a CSV or Parquet file.")
-        with_columns = option(with_columns)
-    return with_columns
 
 
 def read_plays(path: Path, columns: Columns) -> Traces:
@@ -44,8 +21,7 @@ def read_plays(path: Path, columns: Columns) -> Traces:
     Raises:
         click.ClickException: no such file, or not readable as what its ending says, named.
     """
-    if not path.is_file():
-        raise click.ClickException(f"{path} is a folder, not a file of plays" if path.is_dir() else f"no file {path}")
+    check_is_file(path)
     return load_traces(path) if path.suffix.lower() == ".nc" else load_traces(path, **columns._asdict())
 
 

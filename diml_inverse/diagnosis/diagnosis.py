@@ -16,13 +16,11 @@ from diml_inverse.diagnosis.predicted import PredictedPlay
 from diml_inverse.diagnosis.rivals import ahead_of_uniform, likelihood_table
 from diml_inverse.diagnosis.verdict import FITTED, GIVEN, Status, judge, with_adjusted, with_shares
 from diml_inverse.estimators.protocol import Predictor
+from diml_inverse.files import VERDICT
 from diml_inverse.metrics.calibration import reliability
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-VERDICT = "verdict.txt"
 
 
 @dataclass(frozen=True)

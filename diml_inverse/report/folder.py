@@ -11,12 +11,11 @@ import pandas as pd
 
 from diml_envs.traces import Traces
 from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.files import ESTIMATE, FACTS
 from diml_inverse.report.composition import composition_chart, composition_table
 from diml_inverse.report.pictures import picture
 from diml_inverse.report.tables import comparison_table, with_intervals
 
-ESTIMATE = "estimate.safetensors"
-FACTS = "fit.json"
 COLUMNS = ["agent", "others", "action", "payoff_difference", "visits", "std_error", "low", "high"]
 
 

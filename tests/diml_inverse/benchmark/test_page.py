@@ -14,7 +14,7 @@ from diml_inverse.benchmark.page import write_page
 from diml_inverse.benchmark.page.content import plain
 from diml_inverse.benchmark.running.cells import Cell, Record, run_cell
 from diml_inverse.benchmark.running.suites import SUITES
-from diml_inverse.cli import bench, main
+from diml_inverse.cli import benching, main
 
 
 def written(results, output):
@@ -109,7 +109,7 @@ def diml(*arguments):
 
 
 def test_from_bench_to_page(tmp_path, monkeypatch):
-    monkeypatch.setattr(bench, "SUITES", {"paper": replace(SUITES["paper"], tasks={"E2": CONGESTION})})
+    monkeypatch.setattr(benching, "SUITES", {"paper": replace(SUITES["paper"], tasks={"E2": CONGESTION})})
     run = ("bench", "paper", "--tasks", "E2", "--estimators", "equilibrium", "--seeds", 0, "-o", tmp_path / "results")
     assert diml(*run).exit_code == 0
     result = diml("report", tmp_path / "results", "-o", tmp_path / "report")

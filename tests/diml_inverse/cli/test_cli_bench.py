@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from places import HELPERS
 
 from diml_inverse.benchmark.running.suites import SUITES
-from diml_inverse.cli import bench, main
+from diml_inverse.cli import benching, main
+from diml_inverse.cli.commands import bench
 
 
 def diml(*arguments):
@@ -126,7 +127,7 @@ def test_what_is_wrong_is_said_before_anything_runs(suite, arguments, message, t
 
 def test_tasks_by_pattern_and_version():
     paper = SUITES["paper"]
-    assert [task.name for task in bench._tasks(paper, ("E7-*", "E2-v0"), False, None)][4:] == ["E7-n300", "E2"]
+    assert [task.name for task in benching._tasks(paper, ("E7-*", "E2-v0"), False, None)][4:] == ["E7-n300", "E2"]
 
 
 def test_tasks_without_their_plays_are_skipped(tmp_path):

@@ -1,4 +1,4 @@
-"""`diml tasks`."""
+"""The work of `diml tasks`."""
 
 from __future__ import annotations
 
@@ -13,38 +13,14 @@ from diml_inverse.benchmark.tasks.catalogue import TASKS, task_named, tasks_like
 from diml_inverse.benchmark.tasks.export import SEEN, TRUTH, export_task
 from diml_inverse.benchmark.tasks.people import with_human_play
 from diml_inverse.benchmark.tasks.task import Task
-from diml_inverse.cli.human_play import human_play_option
 from diml_inverse.cli.output import new_folder, note
 
 COLUMNS = ("task", "suites", "agents", "actions", "learners", "metric", "about")
 
 
-@click.command()
-@click.argument("names", nargs=-1)
-@click.option(
-    "--export",
-    type=click.Path(path_type=Path, file_okay=False),
-    help=f"Write the task as files: {SEEN}/ is for the method, {TRUTH}/ is not.",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of what is exported.")
-@human_play_option
-def command(names: tuple[str, ...], export: Path | None, seed: int, human_play: Path | None) -> None:
-    """List the benchmark's tasks, or those of NAMES, as CSV; NAMES may be patterns, or suites.
-
-    Columns: task, the suites that have it, agents, actions, whether estimators are told how the agents learn (known or
-    unknown), the metric it is judged by first, and a sentence.
-
-    --export writes one task as files, for a method that is not written in Python. What it hands in is judged by
-    `diml score`.
-
-    \b
-    Examples:
-      diml tasks core
-      diml tasks congestion-small-v0 --export congestion/ --seed 0
-    """
+def list_tasks(names: tuple[str, ...], export: Path | None, seed: int, human_play: Path | None) -> None:
+    """Print the tasks that there are, or write one as files. Arguments: of the command."""
     if export is not None:
-        if len(names) != 1:
-            raise click.UsageError("--export takes the name of one task")
         _export(with_human_play(task_named(names[0]), human_play), seed, export)
         return
     chosen = _chosen(names)  # before the header, which no error should follow

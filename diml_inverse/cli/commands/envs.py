@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from diml_inverse.cli.games import GAMES, make, sentence
+from diml_envs.games.registration import GAMES
 
 
 @click.command()
@@ -20,6 +20,5 @@ def command() -> None:
     """
     rows = csv.writer(sys.stdout, lineterminator="\n")
     rows.writerow(["env_id", "num_agents", "num_actions", "max_cycles", "about"])
-    for env_id in GAMES:
-        env = make(env_id, {})
-        rows.writerow([env_id, len(env.possible_agents), max(env.action_counts), env.max_cycles, sentence(env_id)])
+    for name, game in GAMES.items():
+        rows.writerow([f"diml/{name}_v0", *game])

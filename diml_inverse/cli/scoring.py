@@ -1,4 +1,4 @@
-"""`diml score`."""
+"""The work of `diml score`."""
 
 from __future__ import annotations
 
@@ -19,20 +19,10 @@ from diml_inverse.benchmark.tasks.catalogue import task_named
 from diml_inverse.benchmark.tasks.contexts import GivenDifferences
 from diml_inverse.benchmark.tasks.people import with_human_play
 from diml_inverse.benchmark.tasks.task import Play
-from diml_inverse.cli.human_play import human_play_option
 from diml_inverse.cli.output import note
 
 
-@click.command()
-@click.argument("task")
-@click.argument("answers", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="That the task was exported with.")
-@click.option("--fill-missing", is_flag=True, help="Take contexts that are not answered for ones without differences.")
-@click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="Results of `diml bench` to add it to.")
-@click.option("--name", default="submitted", show_default=True, help="Of the method, in those results.")
-@click.option("--suite", default="", help="Of those results, for the leaderboard.")
-@human_play_option
-def command(
+def score(
     task: str,
     answers: tuple[Path, ...],
     seed: int,
@@ -42,17 +32,7 @@ def command(
     suite: str,
     human_play: Path | None,
 ) -> None:
-    """Judge ANSWERS to a TASK by its truth: CSV files as `diml tasks TASK --export` describes.
-
-    A file of payoff differences has columns agent, others, action, payoff_difference; one of choice probabilities
-    episode, round, agent, action, probability. On stdout: metric, value, low, high as CSV (95 % over the test
-    episodes), those first that the task is judged by.
-
-    \b
-    Examples:
-      diml score congestion-small-v0 payoff_differences.csv
-      diml score congestion-small-v0 payoff_differences.csv choice_probabilities.csv --into results/ --name mine
-    """
+    """Print how near answers come to the truth of a task. Arguments: of the command."""
     chosen = with_human_play(task_named(task), human_play)
     if into is not None and (not NAME.fullmatch(name) or name in ESTIMATORS):
         raise click.UsageError(f"--name must be new, of letters, digits and _ . -, at most 64; got {name!r}")

@@ -1,4 +1,4 @@
-"""`diml evaluate`."""
+"""The work of `diml evaluate`."""
 
 from __future__ import annotations
 
@@ -10,57 +10,28 @@ import numpy as np
 
 from diml_envs.mechanisms.base import MISSING
 from diml_envs.traces import Traces
-from diml_inverse.cli.output import check_new_folder, new_folder, note
-from diml_inverse.cli.plays import Columns, column_options, read_plays
+from diml_inverse.cli.options import Columns
+from diml_inverse.cli.output import new_folder, note
+from diml_inverse.cli.plays import read_plays
 from diml_inverse.cli.scores import errors, likelihoods
 from diml_inverse.cli.truth import truth_of
 from diml_inverse.diagnosis import Diagnosis, diagnose
-from diml_inverse.diagnosis.diagnosis import VERDICT
 from diml_inverse.diagnosis.rivals import CLONING, SHARES
 from diml_inverse.estimate.estimate import Estimate
-from diml_inverse.report.folder import ESTIMATE, FACTS
+from diml_inverse.files import ESTIMATE, FACTS
 
-DIAGNOSIS = "diagnosis"  # folder, in that of the fit
 UNKNOWN = -2
 
 
-@click.command()
-@click.argument("fit", type=click.Path(path_type=Path))
-@click.argument("plays", type=click.Path(path_type=Path))
-@click.option("--train", type=click.Path(path_type=Path), help="What FIT was fitted to: checked too, and cloned from.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    help=f"Folder for what the checks found; default: FIT/{DIAGNOSIS}.",
-)
-@column_options
-def command(
+def evaluate(
     fit: Path,
     plays: Path,
     train: Path | None,
-    output: Path | None,
+    output: Path,
     columns: Columns,
 ) -> None:
-    """Judge the fit in the folder FIT by the play in PLAYS, which it should not have been fitted to.
-
-    Prints metric,value as CSV. Log-likelihoods are in nats per decision: of the fit, of choosing uniformly, and of the
-    truth where the file says in which game and by which learners it was simulated; then also the mean squared error
-    of payoff differences, and that error over the one of knowing nothing; then those of constant shares of choices and
-    of behavioural cloning.
-
-    Says in a sentence whether the fit describes the agents: whether choices less their predicted probabilities are
-    unrelated to what was known before, and whether what knows no payoffs predicts no better. Tables and a picture
-    (choices over the rounds, calibration, autocorrelation, likelihoods) go to a folder, which is replaced.
-
-    \b
-    Example:
-      diml rollout diml/congestion_v0 --seed 1 -o more.nc
-      diml evaluate fit/ more.nc
-    """
-    file, output = _estimate_file(fit), output or fit / DIAGNOSIS
-    check_new_folder(output, True, VERDICT)
-    estimate = Estimate.load(file)
+    """Print how well a fit predicts other play, and keep what the checks of it found."""
+    estimate = Estimate.load(fit / ESTIMATE)
     traces = relabelled(read_plays(plays, columns), estimate)
     trained_on = relabelled(read_plays(train, columns), estimate) if train else _decisions(fit)
     truth = truth_of(traces)
@@ -85,14 +56,6 @@ def _decisions(fit: Path) -> int | None:
     facts = json.loads((fit / FACTS).read_text()) if (fit / FACTS).is_file() else {}
     number = facts.get("decisions")
     return number if isinstance(number, int) else None
-
-
-def _estimate_file(fit: Path) -> Path:
-    if not (fit / ESTIMATE).is_file():
-        groups = sorted(str(found.parent) for found in fit.glob(f"*/{ESTIMATE}"))
-        hint = f"; it holds fits by group, name one: {', '.join(groups)}" if groups else ""
-        raise click.ClickException(f"no fit in {fit}{hint}")
-    return fit / ESTIMATE
 
 
 def relabelled(traces: Traces, estimate: Estimate) -> Traces:

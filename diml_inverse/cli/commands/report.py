@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from diml_inverse.benchmark.page import write_page
 from diml_inverse.cli.output import note
 
 
@@ -27,5 +26,7 @@ def command(results: Path, output: Path) -> None:
       diml bench paper --quick -o results/
       diml report results/ -o report/
     """
+    from diml_inverse.benchmark.page import write_page  # late: torch takes seconds to load
+
     page = write_page(results, output)
     note(f"open {page} in a browser")

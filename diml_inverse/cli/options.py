@@ -1,0 +1,106 @@
+"""Options that several commands have, and what can be said of them before torch is loaded."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from diml_inverse import plugins
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+MECHANISMS = ("tabular", "structure", "neural", "anonymous", "congestion", "public-goods")
+LEARNER_PARAMETERS = ("learning_rate", "precision", "exploration")
+
+
+class Columns(NamedTuple):
+    """Names of the columns that make traces."""
+
+    episode: str = "episode"
+    round: str = "round"
+    agent: str = "agent"
+    action: str = "action"
+
+
+def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--episode-column` and so on, passed together as `columns`."""
+
+    @functools.wraps(command)  # for click: its help, and the options that it was given before
+    def with_columns(**options: Any) -> Any:
+        return command(columns=Columns(*(options.pop(f"{name}_column") for name in Columns._fields)), **options)
+
+    for name, default in reversed(Columns()._asdict().items()):
+        option = click.option(f"--{name}-column", default=default, show_default=True, help="In a CSV or Parquet file.")
+        with_columns = option(with_columns)
+    return with_columns
+
+
+class Between(click.ParamType):
+    """A number in a range; the message is that of the learners' own check."""
+
+    name = "float"
+
+    def __init__(self, low: float, high: float = math.inf, end: str = "infinity)") -> None:
+        self.low, self.high, self.range = low, high, f"[{low:g}, {end}"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = click.FLOAT.convert(value, param, ctx)
+        if not (self.low <= number < self.high or (self.range.endswith("]") and number == self.high)):
+            raise click.UsageError(f"{param.name if param else 'it'} must be in {self.range}; got {number:g}")
+        return number
+
+
+def check_mechanism_name(given: str) -> None:
+    """Raise what `plugins.find` does unless a form is called so; before any work is done for it."""
+    if given not in ("auto", *MECHANISMS):
+        plugins.find(given, plugins.MECHANISMS, dict.fromkeys(MECHANISMS))
+
+
+def form_options(command: Command) -> Command:
+    """`--mechanism`, `--learners` and the learners' parameters."""
+    options = (
+        click.option(
+            "--mechanism",
+            default="auto",
+            show_default=True,
+            help=f"Form to fit: auto, {', '.join(MECHANISMS)}, an installed plug-in, or FILE.py:NAME.",
+        ),
+        click.option("--learning-rate", type=Between(0, 1, "1]"), help="Of the learners; default: the file's or 0.25."),
+        click.option("--precision", type=Between(0), help="Of the learners; default: the file's or 1."),
+        click.option(
+            "--exploration",
+            type=Between(0, 1, end="1)"),
+            help="Of the learners; default: the file's or 0.02.",
+        ),
+        click.option(
+            "--learners",
+            type=click.Choice(["logit-q", "auto"]),
+            default="logit-q",
+            show_default=True,
+            help="How the agents learn; auto: chosen by held-out likelihood and fitted.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def check_learners(asked: Mapping[str, Any]) -> None:
+    """Raise a click error for a parameter that is given although all are to be found out."""
+    named = [name for name in LEARNER_PARAMETERS if asked[name] is not None]
+    if asked["learners"] == "auto" and named:
+        raise click.UsageError(f"--{named[0].replace('_', '-')} has no meaning with --learners auto, which fits it")
+
+
+human_play_option = click.option(
+    "--human-play",
+    envvar="DIML_HUMAN_PLAY",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of human plays (inspection_game/, repeated_pd/, each with plays.csv and truth.json), which are "
+    "no part of this program; without it those tasks are skipped.  [variable: DIML_HUMAN_PLAY]",
+)
