@@ -2,7 +2,8 @@
 
 * `.nc` is netCDF-4 (`diml_envs.netcdf`), the format to keep traces in.
 * `.parquet` holds the long frame with labels and metadata beside it, so that it too comes back as it was.
-* `.csv` holds the long frame and no more: actions that nobody played and metadata are lost, and columns in which
+* `.csv` is written with commas and read with commas, semicolons, tabs or bars (`diml_envs.traces.delimited`). It holds
+  the long frame and no more: actions that nobody played and metadata are lost, and columns in which
   every value reads as a number or as True/False become that. An empty action field is an unobserved action.
 
 Files written by others, with columns of any name, load from `.parquet` and `.csv`.
@@ -18,10 +19,10 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
 from diml_envs.traces.atomic import atomic_write
+from diml_envs.traces.delimited import dialect_of, read_delimited
 from diml_envs.traces.frame_checks import check_columns
 from diml_envs.traces.frames import traces_from_frame, traces_to_frame
 from diml_envs.traces.labels import Label, checked_labels
@@ -73,23 +74,19 @@ def _write_csv(traces: Traces, path: Path) -> None:
 
 def _read_csv(path: Path, **columns: Any) -> Traces:
     names = [columns.get(name, name) for name in ("episode", "round", "agent", "action")]
-    # Arrow's reader rather than pandas': a row that is cut short is an error there, not one with empty cells.
-    table = pyarrow.csv.read_csv(
-        path,
-        read_options=pyarrow.csv.ReadOptions(use_threads=False),  # with threads, errors do not tell the row
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-        convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
-    )
-    frame = table.to_pandas()
+    frame = read_delimited(path, names)
+    decimal = dialect_of(path, names).decimal
     for name in {names[0], names[1], names[3]} & set(frame.columns):  # names of agents stay text
         if list(frame.columns).count(name) == 1:
-            frame[name] = _typed(frame[name])
+            frame[name] = _typed(frame[name], decimal)
     return traces_from_frame(frame, **columns)
 
 
-def _typed(column: pd.Series[Any]) -> Any:
+def _typed(column: pd.Series[Any], decimal: str) -> Any:
     """Numbers or truth values where all the text in the column reads so; empty text is missing."""
     codes, texts = pd.factorize(column.replace("", None))
+    if decimal == "," and all(_NUMBER.fullmatch(text.replace(",", ".")) for text in texts):
+        texts = texts.map(lambda text: text.replace(",", "."))
     if all(_INTEGER.fullmatch(text) for text in texts):
         return pd.array([int(text) for text in texts], dtype="Int64").take(codes, allow_fill=True)
     if all(_NUMBER.fullmatch(text) for text in texts):

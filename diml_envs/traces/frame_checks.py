@@ -101,7 +101,8 @@ def check_every_row(cells: Cells) -> None:
         number, again = found[rows.argmax()], int((rows > 1).sum())
         raise ValueError(
             f"{cells.describe(int(number))}: {rows.max()} rows where there must be one "
-            f"({again} such {'cases' if again > 1 else 'case'} in all); drop the duplicates"
+            f"({again} such {'cases' if again > 1 else 'case'} in all); drop the duplicates, or, "
+            "where rounds start anew within an episode, make several of it (cut='restart', or --cut restart)"
         )
     total = int(cells.lengths.sum()) * len(cells.agents)
     if found.size < total:

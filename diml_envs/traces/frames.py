@@ -6,21 +6,18 @@ What a frame means:
   is categorical, and otherwise sorted: numbers by value, text by letter with digits in it read as numbers.
 * Rounds are whole numbers from any start, without a gap within an episode. Every agent has a row in every round.
   An empty action cell says "not observed"; an absent row is an error, since lost rows look just the same.
-* An agent's actions are those it was seen to play, joined with those of the agents it has any in common with, so
-  that in a symmetric game nobody lacks an action that only others chose. Where this makes all agents one group,
-  categories that nobody played count too; among several groups it is unknown whose they would be.
-  `action_labels` overrides all this.
+* An agent's actions are those that it was seen to play itself: that another agent played `2` does not say that this
+  one could have. `action_labels` declares those that an agent had and never took. Categories give the order.
+* `Remedies` are applied first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from diml_envs.mechanisms.base import MISSING
 from diml_envs.traces.frame_checks import (
@@ -34,6 +31,7 @@ from diml_envs.traces.frame_checks import (
     whole_rounds,
 )
 from diml_envs.traces.labels import Label, checked_labels, in_order
+from diml_envs.traces.remedies import Remedies, check_remedies, remedied
 from diml_envs.traces.traces import Traces
 
 
@@ -44,6 +42,7 @@ def traces_from_frame(
     agent: str = "agent",
     action: str = "action",
     action_labels: Mapping[str, Sequence[Label]] | None = None,
+    **remedies: Unpack[Remedies],
 ) -> Traces:
     """Traces of a long frame of R rows; the module's docstring says how it is read.
 
@@ -51,7 +50,9 @@ def traces_from_frame(
         ValueError: no rows, missing columns, an empty cell where none may be, rounds that are not whole or not
             consecutive, rows missing or given twice, actions that are not among `action_labels`.
     """
+    check_remedies(remedies)
     check_columns(frame, [episode, round, agent, action])
+    frame = remedied(frame, episode, round, agent, action, remedies)
     episode_of, episodes = _coded(frame, episode)
     agent_of, agent_labels = _coded(frame, agent)
     rounds = whole_rounds(frame, round)
@@ -142,10 +143,10 @@ def _own_actions(
     observed = codes != MISSING
     pairs, pair_of = np.unique(agent_of[observed] * len(values) + codes[observed], return_inverse=True)
     pair_agent, pair_code = np.divmod(pairs, max(len(values), 1))
-    played = _shared_actions(pair_agent, pair_code, [name in given for name in agents], len(values), given_order)
     labels = []
-    for name, codes_played in zip(agents, played, strict=True):
-        own = checked_labels(given.get(name, [values[code] for code in codes_played]), f"actions of agent {name!r}")
+    for i, name in enumerate(agents):
+        played = [values[code] for code in pair_code[pair_agent == i]]
+        own = checked_labels(given.get(name, played), f"actions of agent {name!r}")
         if not own:
             raise ValueError(f"no action of agent {name!r} is observed: pass action_labels={{{name!r}: [...]}}")
         labels.append(own if given_order or name in given else tuple(in_order(own)))
@@ -158,22 +159,3 @@ def _own_actions(
     own_action = np.full(len(codes), MISSING)
     own_action[observed] = np.array(found, dtype=np.int64)[pair_of]
     return own_action, labels
-
-
-def _shared_actions(
-    pair_agent: Codes, pair_code: Codes, is_given: list[bool], num_values: int, all_count: bool
-) -> list[list[int]]:
-    """Codes of every agent's actions: the union over its group, linked by (agent, action) pairs that occurred."""
-    num_agents = len(is_given)
-    free = ~np.array(is_given)[pair_agent]
-    agents, codes = pair_agent[free], pair_code[free]
-    size = num_agents + num_values
-    links = coo_array((np.ones(len(agents)), (agents, num_agents + codes)), shape=(size, size))
-    group = connected_components(links, directed=False)[1]
-    seen = np.unique(codes)
-    if all_count and len(np.unique(group[agents])) == 1:
-        seen, group[num_agents:] = np.arange(num_values), group[agents[0]]
-    members: dict[int, list[int]] = {}
-    for code in seen:
-        members.setdefault(int(group[num_agents + code]), []).append(int(code))
-    return [members.get(int(group[i]), []) for i in range(num_agents)]

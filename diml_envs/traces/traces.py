@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diml_envs.mechanisms.base import MISSING
 from diml_envs.traces.labels import Label, checked_labels, label_kind
+from diml_envs.traces.remedies import Remedies
 from diml_envs.validation import plain_json, whole_numbers
 
 __all__ = ["MISSING", "Label", "Traces"]
@@ -230,6 +231,7 @@ class Traces:
         agent: str = "agent",
         action: str = "action",
         action_labels: Mapping[str, Sequence[Label]] | None = None,
+        **remedies: Unpack[Remedies],
     ) -> Traces:
         """Traces from a long frame: a row for each episode, round and agent. See `diml_envs.frames`.
 
@@ -237,14 +239,16 @@ class Traces:
             frame: rows in any order; other columns are ignored.
             episode, round, agent, action: names of its columns. An empty action was not observed.
             action_labels: {agent: labels} of agents whose actions the frame cannot tell, because some were never
-                played. Default: the actions it played, joined with those of agents with actions in common.
+                played. Default: the actions it played itself.
+            remedies: what to change while reading (`diml_envs.traces.remedies.Remedies`): missing=["NA"],
+                merge_labels=True, bins=5 or "width=0.25", cut="restart" or a number of rounds. Default: nothing.
 
         Raises:
             ValueError: missing columns, rows missing or given twice, gaps in the rounds; says where.
         """
         from diml_envs.traces.frames import traces_from_frame
 
-        return traces_from_frame(frame, episode, round, agent, action, action_labels)
+        return traces_from_frame(frame, episode, round, agent, action, action_labels, **remedies)
 
     def to_frame(self) -> pd.DataFrame:
         """Long frame with columns episode, round, agent, action; an unobserved action is an empty cell.

@@ -204,15 +204,13 @@ def test_a_flipped_byte_in_netcdf_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"episode,round,agent,action\n", b"episode,round,agent,action\n0,0,a\n"])
 def test_csv_without_play(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "play.csv").write_bytes(content)
-    with pytest.raises(ValueError, match=r"play\.csv: (Empty CSV|the frame has no rows|CSV parse error: Row #2)"):
+    with pytest.raises(ValueError, match=r"play\.csv: (the file is empty|the frame has no rows|row 2 .* has 3 values)"):
         Traces.load(tmp_path / "play.csv")
 
 
 def test_wrong_columns_in_csv(tmp_path: Path) -> None:
-    (tmp_path / "play.csv").write_text("episode;round;agent;action\n0;0;a;1\n")
-    with pytest.raises(
-        ValueError, match=r"play\.csv: no column 'episode'; .*There are \['episode;round;agent;action'\]"
-    ):
+    (tmp_path / "play.csv").write_text("episodes;round;agent;action\n0;0;a;1\n")
+    with pytest.raises(ValueError, match=r"play\.csv: no column 'episode'; did you mean 'episodes'\? There are "):
         Traces.load(tmp_path / "play.csv")
     (tmp_path / "play.csv").write_text("episode,round,agent,action,action\n0,0,a,1,1\n")
     with pytest.raises(ValueError, match="2 columns called 'action'"):
