@@ -15,12 +15,12 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time each is imported
     from diml_inverse.estimators.dynamics_comparison import DynamicsComparison
     from diml_inverse.estimators.family_comparison import FamilyComparison
     from diml_inverse.estimators.maximum_likelihood import StructuredMLE, TabularMLE
-    from diml_inverse.estimators.protocol import Estimator, Predictor
     from diml_inverse.identification import Identification, identify
     from diml_inverse.likelihood import log_likelihood
     from diml_inverse.prediction import Prediction
     from diml_inverse.prediction.equilibria import Equilibria, equilibria
     from diml_inverse.prediction.simulation import simulate
+    from diml_inverse.recovered.protocol import Estimator, Predictor
     from diml_inverse.structure import InteractionEvidence
 
 __getattr__, __dir__ = on_first_use(
@@ -35,7 +35,7 @@ __getattr__, __dir__ = on_first_use(
         "estimators.dynamics_comparison": ("DynamicsComparison",),
         "estimators.family_comparison": ("FamilyComparison",),
         "estimators.maximum_likelihood": ("StructuredMLE", "TabularMLE"),
-        "estimators.protocol": ("Estimator", "Predictor"),
+        "recovered.protocol": ("Estimator", "Predictor"),
         "identification": ("Identification", "identify"),
         "likelihood": ("log_likelihood",),
         "prediction": ("Prediction",),

@@ -3,7 +3,7 @@
 from diml_envs.mechanisms.aggregative import AggregativeMechanism
 from diml_envs.mechanisms.anonymous import AnonymousMechanism
 from diml_envs.mechanisms.auction import AuctionMechanism
-from diml_envs.mechanisms.base import MISSING, Contexts, Mechanism
+from diml_envs.mechanisms.base import MISSING, Contexts, Mechanism, SumMechanism
 from diml_envs.mechanisms.callable import CallableMechanism
 from diml_envs.mechanisms.check import check_mechanism
 from diml_envs.mechanisms.congestion import CongestionMechanism
@@ -13,7 +13,6 @@ from diml_envs.mechanisms.own_load import OwnLoadMechanism
 from diml_envs.mechanisms.own_load_table import OwnLoadTableMechanism
 from diml_envs.mechanisms.pairwise import PairwiseMechanism
 from diml_envs.mechanisms.public_goods import PublicGoodsMechanism
-from diml_envs.mechanisms.sum import SumMechanism
 from diml_envs.mechanisms.symmetric import SymmetricMechanism
 from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_envs.mechanisms.toll import TollMechanism

@@ -1,33 +1,14 @@
-"""`Mechanism`: the map from joint actions to payoffs, hidden truth and candidate alike."""
+"""`Mechanism`: the map from joint actions to payoffs, hidden truth and candidate alike; and sums of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-MISSING = -1  # an action that was not observed
-
-
-@dataclass(frozen=True)
-class Contexts:
-    """The distinct situations in which the agents of some play chose.
-
-    A context is what an agent's counterfactual payoffs depend on: who it is and what the others did, or less
-    where the mechanism knows a symmetry. Play revisits contexts, so a candidate is evaluated once on each of
-    them (`Mechanism.context_payoffs`) and the result is gathered.
-
-    Attributes:
-        index: int64 [*B, N]; row of `context_payoffs` that belongs to agent i at that place of the batch;
-            `MISSING` where an unobserved action of another agent leaves the payoffs undetermined.
-        inputs: what the mechanism needs to evaluate the K contexts; tensors of its own making.
-    """
-
-    index: Tensor
-    inputs: tuple[Tensor, ...]
+from diml_envs.mechanisms.contexts import MISSING, Contexts, distinct_rows
 
 
 class Mechanism(nn.Module):
@@ -65,8 +46,6 @@ class Mechanism(nn.Module):
 
     def __add__(self, other: Mechanism) -> Mechanism:
         """The game whose payoffs are the sum of both, a policy on top of a recovered game say: `SumMechanism`."""
-        from diml_envs.mechanisms.sum import SumMechanism  # which is a mechanism itself
-
         return SumMechanism([self, other]) if isinstance(other, Mechanism) else NotImplemented
 
     def with_num_agents(self, num_agents: int) -> Mechanism:
@@ -151,20 +130,65 @@ class Mechanism(nn.Module):
             )
 
 
-def distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Distinct rows [U, N] of an int64 [M, N], and for each row its place among them [M]."""
-    # One integer key a row sorts far faster than whole rows; rows too wide for 63 bits are compared whole.
-    low = rows.amin(0) if rows.shape[0] else rows.new_zeros(rows.shape[1])
-    spans = rows.amax(0) - low + 1 if rows.shape[0] else torch.ones_like(low)
-    if float(spans.double().log2().sum()) > 62:
-        distinct, place = torch.unique(rows, dim=0, return_inverse=True)
-        return distinct, place
-    radix = torch.cat([spans[1:].flip(0).cumprod(0).flip(0), spans.new_ones(1)])
-    keys, place = torch.unique(((rows - low) * radix).sum(1), return_inverse=True)
-    return keys[:, None] // radix % spans + low, place
-
-
 def _all_others_observed(profiles: Tensor) -> Tensor:
     """bool [U, N]: every agent but i acted visibly."""
     missing = profiles == MISSING
     return (missing.sum(1, keepdim=True) - missing.long()) == 0
+
+
+class SumMechanism(Mechanism):
+    """payoff = sum of the terms' payoffs. `first + second` builds one.
+
+    Each term keeps its own fast path: what it depends on, it is evaluated on once.
+
+    Args:
+        terms: mechanisms of the same action counts.
+
+    Raises:
+        ValueError: no terms, or terms of different action counts.
+    """
+
+    def __init__(self, terms: Sequence[Mechanism]) -> None:
+        if len({term.action_counts for term in terms}) != 1:
+            raise ValueError(
+                "a sum needs terms of the same agents and actions; got action counts "
+                f"{', '.join(str(term.action_counts) for term in terms) or 'of no term'}"
+            )
+        super().__init__(terms[0].action_counts)
+        self.terms = nn.ModuleList(terms)
+
+    def config(self) -> dict[str, Any]:
+        return {"terms": [{"mechanism": type(term).__name__, "config": term.config()} for term in self._terms()]}
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        for term in self._terms():
+            term.reset_parameters(generator)
+
+    def with_num_agents(self, num_agents: int) -> SumMechanism:
+        return SumMechanism([term.with_num_agents(num_agents) for term in self._terms()])
+
+    def forward(self, actions: Tensor) -> Tensor:
+        first, *rest = (term(actions) for term in self._terms())
+        return sum(rest, first)
+
+    def contexts(self, actions: Tensor) -> Contexts:
+        """Inputs: which context of each term meets which [K, terms]; how many inputs each term has; all of these."""
+        each = [term.contexts(actions) for term in self._terms()]
+        index = torch.stack([contexts.index for contexts in each], -1)
+        known = (index != MISSING).all(-1)
+        together, place = distinct_rows(index[known])
+        row = torch.full(known.shape, MISSING, device=actions.device)
+        row[known] = place
+        counts = torch.tensor([len(contexts.inputs) for contexts in each])
+        return Contexts(row, (together, counts, *(tensor for contexts in each for tensor in contexts.inputs)))
+
+    def context_payoffs(self, contexts: Contexts) -> Tensor:
+        together, counts, *inputs = contexts.inputs
+        payoffs = []
+        for number, (term, count) in enumerate(zip(self._terms(), counts.tolist(), strict=True)):
+            own, inputs = inputs[:count], inputs[count:]
+            payoffs.append(term.context_payoffs(Contexts(contexts.index, tuple(own)))[together[:, number]])
+        return sum(payoffs[1:], payoffs[0])
+
+    def _terms(self) -> list[Mechanism]:
+        return [term for term in self.terms if isinstance(term, Mechanism)]

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from diml_envs.mechanisms.base import MISSING
 from diml_envs.traces.labels import Label, checked_labels, label_kind
 from diml_envs.traces.remedies import Remedies
-from diml_envs.validation import plain_json, whole_numbers
+from diml_envs.traces.validation import plain_json, whole_numbers
 
 __all__ = ["MISSING", "Label", "Traces"]
 

@@ -9,7 +9,7 @@ from diml_inverse.baselines.policy import ClonedPolicy
 from diml_inverse.baselines.policy_estimate import PolicyEstimate
 from diml_inverse.baselines.quantal_response import QuantalResponseInversion
 from diml_inverse.baselines.wrong_learner import WrongLearner
-from diml_inverse.estimators.protocol import Predictor
+from diml_inverse.recovered.protocol import Predictor
 
 __all__ = [
     "BehaviouralCloning",

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from diml_inverse.benchmark.reports.report import write_report
+from diml_inverse.benchmark.reports.results import read_records, write_results
 from diml_inverse.benchmark.reports.tables import summary
 from diml_inverse.benchmark.running.cells import Cell, Record
 from diml_inverse.benchmark.running.entries import Entry, entries_named
@@ -18,7 +19,6 @@ from diml_inverse.benchmark.running.estimators import ESTIMATORS
 from diml_inverse.benchmark.running.limits import Limits
 from diml_inverse.benchmark.running.runner import run_suite
 from diml_inverse.benchmark.running.suites import SUITES, Suite, read_suite
-from diml_inverse.benchmark.scoring.results import read_records, write_results
 from diml_inverse.benchmark.tasks.catalogue import tasks_like
 from diml_inverse.benchmark.tasks.people import with_human_play
 from diml_inverse.benchmark.tasks.task import Task

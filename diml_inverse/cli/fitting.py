@@ -18,8 +18,8 @@ from diml_inverse.dynamics import LogitDynamics
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.estimators.diml import DIML
 from diml_inverse.estimators.dynamics_comparison import DynamicsComparison
-from diml_inverse.estimators.protocol import FitsMechanism
 from diml_inverse.identification import visited_contexts
+from diml_inverse.recovered.protocol import FitsMechanism
 from diml_inverse.report import comparison_table, payoff_difference_table, save_fit
 from diml_inverse.versions import versions
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 import pandas as pd
 
+from diml_inverse.benchmark.reports.results import write_results
 from diml_inverse.benchmark.running.cells import Cell, Record, origin
 from diml_inverse.benchmark.running.contained import keep
 from diml_inverse.benchmark.running.estimators import ESTIMATORS
 from diml_inverse.benchmark.running.suites import NAME
-from diml_inverse.benchmark.scoring.results import write_results
 from diml_inverse.benchmark.scoring.scores import Score, of_choices, of_differences
 from diml_inverse.benchmark.tasks.answers import read_answer
 from diml_inverse.benchmark.tasks.catalogue import task_named

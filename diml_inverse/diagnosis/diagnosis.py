@@ -15,9 +15,9 @@ from diml_inverse.diagnosis.curves import autocorrelations, learning_curves
 from diml_inverse.diagnosis.predicted import PredictedPlay
 from diml_inverse.diagnosis.rivals import ahead_of_uniform, likelihood_table
 from diml_inverse.diagnosis.verdict import FITTED, GIVEN, Status, judge, with_adjusted, with_shares
-from diml_inverse.estimators.protocol import Predictor
 from diml_inverse.files import VERDICT
 from diml_inverse.metrics.calibration import reliability
+from diml_inverse.recovered.protocol import Predictor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +66,7 @@ class Diagnosis:
         """Learning curves, calibration, autocorrelation and likelihoods in one picture."""
         from diml_inverse.diagnosis.pictures import picture  # only a plot needs matplotlib, and it takes long to load
 
-        return picture(self)
+        return picture(self.verdict, self.learning_curves, self.calibration, self.autocorrelations, self.likelihoods)
 
     def save(self, folder: str | Path) -> None:
         """Write verdict.txt, a CSV for each table and diagnosis.png into a folder, made if need be."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,30 +14,33 @@ from diml_inverse.diagnosis.rivals import MODEL
 from diml_inverse.drawing.palette import BLUE, COLOURS, GREY
 from diml_inverse.metrics.calibration import draw_reliability
 
-if TYPE_CHECKING:
-    from diml_inverse.diagnosis.diagnosis import Diagnosis
-
 MOST_PANELS = 6
 MOST_ACTIONS = 5
 WIDTH = 170  # characters of the verdict on a line
 
 
-def picture(diagnosis: Diagnosis) -> Figure:
-    """All of it on one page, the verdict above."""
-    agents = list(dict.fromkeys(diagnosis.learning_curves["agent"]))
+def picture(
+    verdict: str,
+    learning_curves: pd.DataFrame,
+    calibration: pd.DataFrame,
+    autocorrelations: pd.DataFrame,
+    likelihoods: pd.DataFrame,
+) -> Figure:
+    """All of a `Diagnosis` on one page, the verdict above."""
+    agents = list(dict.fromkeys(learning_curves["agent"]))
     shown = agents[:MOST_PANELS]
     columns = 4 if len(shown) == 4 else min(len(shown), 3)
     rows = -(-len(shown) // columns)
     figure = Figure(figsize=(13.5, 4.9 + 2.8 * rows), layout="constrained")
-    figure.suptitle("\n".join(textwrap.wrap(diagnosis.verdict, WIDTH)), fontsize="medium")
+    figure.suptitle("\n".join(textwrap.wrap(verdict, WIDTH)), fontsize="medium")
     grid = figure.add_gridspec(2, 1, height_ratios=(2.8 * rows, 4.2))
     above, below = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
     panels = above.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-    _curves(above, panels, diagnosis.learning_curves, shown, len(agents))
-    calibration, autocorrelation, likelihoods = below.subplots(1, 3)
-    draw_reliability(calibration, diagnosis.calibration, "Calibration")
-    _autocorrelations(autocorrelation, diagnosis.autocorrelations, shown)
-    _likelihoods(likelihoods, diagnosis.likelihoods)
+    _curves(above, panels, learning_curves, shown, len(agents))
+    left, middle, right = below.subplots(1, 3)
+    draw_reliability(left, calibration, "Calibration")
+    _autocorrelations(middle, autocorrelations, shown)
+    _likelihoods(right, likelihoods)
     return figure
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from diml_envs.traces import Traces
 from diml_inverse.estimate.estimate import Estimate
-from diml_inverse.estimators.protocol import Predictor
 from diml_inverse.likelihood import observe
 from diml_inverse.metrics.decisions import checked_probs, checked_scored
+from diml_inverse.recovered.protocol import Predictor
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]

@@ -1,1 +1,1 @@
-"""What an estimator found, and its file."""
+"""What an estimator found, with what follows from it."""

@@ -14,8 +14,8 @@ from diml_envs.traces import Traces
 from diml_inverse import metrics
 from diml_inverse.dynamics.logit import LogitDynamics
 from diml_inverse.estimate.estimate import Estimate
-from diml_inverse.estimators.protocol import Estimator, Predictor
 from diml_inverse.prediction.simulation import simulate
+from diml_inverse.recovered.protocol import Estimator, Predictor
 
 SAME = 1e-5  # between predictions that should be one; single precision gives less than that away
 

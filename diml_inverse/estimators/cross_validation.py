@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from diml_envs.traces import Label, Traces
 from diml_inverse import metrics
-from diml_inverse.estimators.protocol import Estimator, Predictor
+from diml_inverse.recovered.protocol import Estimator, Predictor
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from diml_inverse.dynamics.members import default_members
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.estimators.held_out import Fold, Outcome, cross_validated, folds
 from diml_inverse.estimators.maximum_likelihood import StructuredMLE
-from diml_inverse.estimators.protocol import FitsMechanism
+from diml_inverse.recovered.protocol import FitsMechanism
 
 EstimatorUnder = Callable[[Dynamics], FitsMechanism]
 

@@ -10,7 +10,7 @@ from diml_envs.mechanisms.base import Mechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.estimate.estimate import Estimate
-from diml_inverse.estimators.diml import DIML, TRIAL_EPOCHS, TRIAL_PATIENCE
+from diml_inverse.estimators.gradient_fit import GradientFit
 from diml_inverse.estimators.held_out import Fold, Outcome, cross_validated, folds
 from diml_inverse.estimators.maximum_likelihood import StructuredMLE
 from diml_inverse.structure.families import Family, default_families
@@ -34,9 +34,10 @@ class FamilyComparison:
     """Fit each family to part of the episodes, score the rest, refit the best to all.
 
     Tables are fitted by penalised maximum likelihood (`StructuredMLE`), the ridge too chosen by held-out likelihood;
-    networks by `DIML`. `info["families"]` of the estimate has a row for each family that applies: `family`,
-    `parameters`, `ridge` (None for networks), `held_out_log_likelihood` (mean nats per decision), `standard_error`
-    (over episodes, of the difference to the best), `chosen`, `failed` (why its fit ended in NaN or infinity, or None).
+    networks by gradient steps, as in `DIML`. `info["families"]` of the estimate has a row for each family that
+    applies: `family`, `parameters`, `ridge` (None for networks), `held_out_log_likelihood` (mean nats per decision),
+    `standard_error` (over episodes, of the difference to the best), `chosen`, `failed` (why its fit ended in NaN or
+    infinity, or None).
 
     Args:
         dynamics: the learners.
@@ -100,17 +101,14 @@ class FamilyComparison:
         outcome = cross_validated(self._estimator(candidate, ridge, trial=True), parts)
         return _Trial(family, candidate, ridge, outcome)
 
-    def _estimator(self, candidate: Mechanism, ridge: float | None, trial: bool) -> DIML | StructuredMLE:
+    def _estimator(self, candidate: Mechanism, ridge: float | None, trial: bool) -> GradientFit | StructuredMLE:
         settings: dict[str, Any] = {"seed": self.seed, **self.network_settings}
         if ridge is not None:
             device = settings.get("device", "cpu")
             effort: dict[str, Any] = {"max_iterations": TRIAL_ITERATIONS, "tolerance": TRIAL_TOLERANCE} if trial else {}
             return StructuredMLE(candidate, self.dynamics, ridge, seed=self.seed, device=device, **effort)
-        whole = DIML(candidate, self.dynamics, **settings)
-        if not trial:
-            return whole
-        limits = {"patience": min(whole.patience, TRIAL_PATIENCE), "max_epochs": min(whole.max_epochs, TRIAL_EPOCHS)}
-        return DIML(candidate, self.dynamics, **{**settings, **limits, "members": 1, "checkpoint": None})
+        whole = GradientFit(candidate, self.dynamics, **settings)
+        return GradientFit(candidate, self.dynamics, **whole.trial_settings()) if trial else whole
 
 
 def _row(trial: _Trial, best: _Trial) -> dict[str, Any]:

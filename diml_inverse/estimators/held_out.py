@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from diml_envs.traces import Traces
 from diml_inverse.estimate.estimate import Estimate
-from diml_inverse.estimators.protocol import FitsMechanism
 from diml_inverse.likelihood import decision_log_likelihoods, observe
+from diml_inverse.recovered.protocol import FitsMechanism
 
 NUM_FOLDS = 3
 MANY_DECISIONS = 25_000  # from here on, in as many episodes as follow, one held-out fold will do; else all in turn

@@ -19,8 +19,8 @@ from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.estimate.estimate import Estimate
-from diml_inverse.inference.maximum import MaximumUncertainty
 from diml_inverse.likelihood import ObservedPlay, nonfinite_place, observe, total_log_likelihood
+from diml_inverse.uncertainty.maximum import MaximumUncertainty
 
 MEMORY = 50  # steps that L-BFGS remembers: learners' parameters and payoffs curve very unevenly
 

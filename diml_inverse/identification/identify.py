@@ -22,8 +22,8 @@ from diml_inverse.identification.information import TooManyError, check_number
 from diml_inverse.identification.invariances import invariances
 from diml_inverse.identification.result import Identification
 from diml_inverse.identification.space import Space, free_spaces, structure_space
-from diml_inverse.inference.fitted import Fitted
 from diml_inverse.likelihood import observe
+from diml_inverse.uncertainty.fitted import Fitted
 
 MOST_ROWS = 20_000  # of the table
 
@@ -33,7 +33,7 @@ def identify(traces: Traces, dynamics: Dynamics, mechanism: Mechanism, most_rows
 
     Twice the information that the decisions carry (`expected_information`) is formed: about a payoff for each own
     action in each visited context, all free; and about the parameters of `mechanism`. A difference is identified if
-    it lies in the range of the information (`NOT_IDENTIFIED` and `OVERLAP` of `diml_inverse.inference.covariance`
+    it lies in the range of the information (`NOT_IDENTIFIED` and `OVERLAP` of `diml_inverse.uncertainty.covariance`
     say what counts as zero). Both are local statements, at the payoffs that `mechanism` holds: pass a fitted one, or
     the truth. Learners' parameters that `dynamics` was fitted with count as unknown; a precision of which only the
     product with the payoffs shows is held where it is, so that differences have a unit.

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from diml_inverse.dynamics.base import Dynamics
-from diml_inverse.inference.fitted import Fitted, flat, jacobian_rows
-from diml_inverse.inference.information import MOST_PARAMETERS, in_parts
 from diml_inverse.likelihood import ObservedPlay, log_choice_probs
+from diml_inverse.uncertainty.fitted import Fitted, flat, jacobian_rows
+from diml_inverse.uncertainty.information import MOST_PARAMETERS, in_parts
 
 EVERYONE = -1  # a parameter that bears on the choices of more than one agent
 MOST_SLOPES = 2**23  # slopes of choice probabilities held at once: 64 MB

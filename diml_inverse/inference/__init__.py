@@ -5,7 +5,7 @@ from diml_inverse.inference.hypotheses import HypothesisTest, likelihood_ratio_t
 from diml_inverse.inference.intervals import Interval, function_interval, learner_parameters
 from diml_inverse.inference.jackknife import Jackknife, jackknife
 from diml_inverse.inference.summary import Summary
-from diml_inverse.inference.uncertainty import Uncertainty
+from diml_inverse.uncertainty.base import Uncertainty
 
 __all__ = [
     "Bootstrap",

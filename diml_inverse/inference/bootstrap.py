@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Generic
 
 import numpy as np
 import torch
@@ -13,18 +13,15 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from diml_envs.traces import Traces
-from diml_inverse.estimators.protocol import FitsMechanism
-from diml_inverse.inference.fitted import Function
 from diml_inverse.inference.intervals import Interval, quantile
-
-if TYPE_CHECKING:
-    from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.recovered.protocol import FitsMechanism, Found
+from diml_inverse.uncertainty.fitted import Function
 
 CONSTANT = 1e-9  # spread, relative to the size of the values, below which nothing in the episodes moves a value
 
 
 @dataclass(frozen=True)
-class Bootstrap:
+class Bootstrap(Generic[Found]):
     """Estimates from resampled episodes.
 
     Attributes:
@@ -32,8 +29,8 @@ class Bootstrap:
         replicates: one for each resample.
     """
 
-    estimate: Estimate
-    replicates: Sequence[Estimate]
+    estimate: Found
+    replicates: Sequence[Found]
 
     def standard_errors(self, actions: ArrayLike | Tensor) -> Tensor:
         """Of `payoff_differences(actions)`, float64 [*B, N, A]; infinite where no resample moves the difference,
@@ -69,8 +66,8 @@ class Bootstrap:
 
 
 def bootstrap(
-    estimator: FitsMechanism, traces: Traces, num_replicates: int = 200, seed: int = 0, jobs: int = 1
-) -> Bootstrap:
+    estimator: FitsMechanism[Found], traces: Traces, num_replicates: int = 200, seed: int = 0, jobs: int = 1
+) -> Bootstrap[Found]:
     """Fit to resamples of the episodes, drawn with replacement (Efron 1979; episodes are taken to be independent).
 
     The reference where there is no covariance, as for networks (`DIML`). What the estimator draws itself (its seed)
@@ -100,7 +97,7 @@ def bootstrap(
     return Bootstrap(estimate, tuple(replicates))
 
 
-def _refit(estimator: FitsMechanism, traces: Traces, episodes: np.ndarray | None) -> Estimate:
+def _refit(estimator: FitsMechanism[Found], traces: Traces, episodes: np.ndarray | None) -> Found:
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # several processes with several threads each would wait for one another
     try:

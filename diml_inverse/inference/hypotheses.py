@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from numpy.typing import ArrayLike
 from scipy.stats import chi2, f
 
 from diml_envs.traces import Traces
-from diml_inverse.estimators.protocol import FitsMechanism
-from diml_inverse.inference.fitted import Function
 from diml_inverse.inference.intervals import uncertainty_of
-from diml_inverse.inference.maximum import MaximumUncertainty
 from diml_inverse.likelihood import observe
-
-if TYPE_CHECKING:
-    from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.recovered.protocol import FitsMechanism
+from diml_inverse.recovered.recovered import Recovered
+from diml_inverse.uncertainty.fitted import Function
+from diml_inverse.uncertainty.maximum import MaximumUncertainty
 
 SAME = 1e-10  # share of the largest variance below which one restriction repeats others
 
@@ -34,7 +32,7 @@ class HypothesisTest(NamedTuple):
 
 
 def wald_test(
-    estimate: Estimate, restriction: Function, value: ArrayLike = 0.0, covariance: str | None = None
+    estimate: Recovered, restriction: Function, value: ArrayLike = 0.0, covariance: str | None = None
 ) -> HypothesisTest:
     """Whether a function of mechanism and learners equals a value.
 
@@ -69,7 +67,7 @@ def wald_test(
 
 
 def likelihood_ratio_test(
-    restricted: Estimate, full: Estimate, traces: Traces, degrees: int | None = None
+    restricted: Recovered, full: Recovered, traces: Traces, degrees: int | None = None
 ) -> HypothesisTest:
     """Whether the restrictions by which one model is a special case of another hold: 2 (full - restricted), in nats.
 
@@ -123,7 +121,7 @@ def _chi_squared(statistic: float, degrees: int) -> HypothesisTest:
     return HypothesisTest(statistic, degrees, float(chi2.sf(statistic, degrees)))
 
 
-def _identified(estimate: Estimate) -> int:
+def _identified(estimate: Recovered) -> int:
     uncertainty = uncertainty_of(estimate)
     if not isinstance(uncertainty, MaximumUncertainty):
         raise ValueError(
@@ -133,7 +131,7 @@ def _identified(estimate: Estimate) -> int:
     return int(uncertainty.facts()["identified"])
 
 
-def _total(estimate: Estimate, traces: Traces) -> float:
+def _total(estimate: Recovered, traces: Traces) -> float:
     """Nats."""
     scored = observe(estimate.mechanism, estimate.dynamics, traces).scored.sum()
     return estimate.log_likelihood(traces) * int(scored)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import torch
@@ -15,11 +15,9 @@ from diml_envs.mechanisms.base import Mechanism
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.learner import LearnerDynamics
 from diml_inverse.dynamics.parameters import RANGES
-from diml_inverse.inference.fitted import learner_values, plain
-from diml_inverse.inference.uncertainty import Uncertainty
-
-if TYPE_CHECKING:
-    from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.recovered.recovered import Recovered
+from diml_inverse.uncertainty.base import Uncertainty
+from diml_inverse.uncertainty.fitted import learner_values, plain
 
 
 class Interval(NamedTuple):
@@ -31,7 +29,7 @@ class Interval(NamedTuple):
     high: Tensor
 
 
-def uncertainty_of(estimate: Estimate) -> Uncertainty:
+def uncertainty_of(estimate: Recovered) -> Uncertainty:
     """The estimate's.
 
     Raises:
@@ -57,7 +55,7 @@ def quantile(level: float, degrees: float = math.inf) -> float:
     return float(student.ppf((1 + level) / 2, degrees))
 
 
-def standard_errors(estimate: Estimate, actions: Tensor, covariance: str | None = None) -> Tensor:
+def standard_errors(estimate: Recovered, actions: Tensor, covariance: str | None = None) -> Tensor:
     """Of `estimate.payoff_differences(actions)`, float64 [*B, N, A]."""
     mechanism = estimate.mechanism
     mechanism.validate(actions)
@@ -72,7 +70,7 @@ def standard_errors(estimate: Estimate, actions: Tensor, covariance: str | None 
 
 
 def function_interval(
-    estimate: Estimate,
+    estimate: Recovered,
     function: Callable[[Mechanism, Dynamics], Tensor],
     level: float = 0.95,
     covariance: str | None = None,
@@ -99,7 +97,7 @@ def function_interval(
     return Interval(value, error, value - half, value + half)
 
 
-def learner_parameters(estimate: Estimate, level: float = 0.95, covariance: str | None = None) -> pd.DataFrame:
+def learner_parameters(estimate: Recovered, level: float = 0.95, covariance: str | None = None) -> pd.DataFrame:
     """The learners' parameters that were fitted, with intervals formed on the scale on which they were fitted.
 
     So an interval stays in the parameter's range. Columns: name, value, std_error, low, high (natural scale), at_edge

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diml_envs.traces import Label, Traces
-from diml_inverse.estimators.protocol import FitsMechanism
 from diml_inverse.inference.intervals import quantile
-
-if TYPE_CHECKING:
-    from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.recovered.protocol import FitsMechanism, Found
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ class Jackknife:
 
 
 def jackknife(
-    estimator: FitsMechanism, traces: Traces, groups: Sequence[Label], function: Callable[[Estimate], ArrayLike]
+    estimator: FitsMechanism[Found], traces: Traces, groups: Sequence[Label], function: Callable[[Found], ArrayLike]
 ) -> Jackknife:
     """Fit to all episodes, then without each group in turn (Efron & Tibshirani 1993, ch. 11; Shao & Tu 1995).
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,11 +13,15 @@ from scipy.stats import t as student
 
 from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_envs.traces.labels import play_in_words
-from diml_inverse.inference.intervals import function_interval, learner_parameters, quantile, uncertainty_of
-from diml_inverse.inference.maximum import MaximumUncertainty
-
-if TYPE_CHECKING:
-    from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.inference.intervals import (
+    function_interval,
+    learner_parameters,
+    quantile,
+    standard_errors,
+    uncertainty_of,
+)
+from diml_inverse.recovered.recovered import Recovered
+from diml_inverse.uncertainty.maximum import MaximumUncertainty
 
 WIDTH = 88
 
@@ -39,7 +42,7 @@ class Summary:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, estimate: Estimate, level: float, covariance: str | None, max_rows: int) -> Summary:
+    def of(cls, estimate: Recovered, level: float, covariance: str | None, max_rows: int) -> Summary:
         """Build it; see `Estimate.summary`."""
         quantile(level)
         rows = _payoff_rows(estimate, level, covariance, max_rows)
@@ -65,7 +68,7 @@ def _line(name: str, value: str) -> str:
     return f"{name + ':':<18}{value:>24}" if name else ""
 
 
-def _header(estimate: Estimate, covariance: str | None) -> dict[str, str]:
+def _header(estimate: Recovered, covariance: str | None) -> dict[str, str]:
     facts = uncertainty_of(estimate).facts()
     identified = "Identified" if isinstance(uncertainty_of(estimate), MaximumUncertainty) else "Effective"
     return {
@@ -82,7 +85,7 @@ def _header(estimate: Estimate, covariance: str | None) -> dict[str, str]:
     }
 
 
-def _payoff_rows(estimate: Estimate, level: float, covariance: str | None, max_rows: int) -> pd.DataFrame:
+def _payoff_rows(estimate: Recovered, level: float, covariance: str | None, max_rows: int) -> pd.DataFrame:
     if isinstance(estimate.mechanism, TabularMechanism) or not isinstance(uncertainty_of(estimate), MaximumUncertainty):
         return _difference_rows(estimate, level, covariance, max_rows)
     uncertainty = uncertainty_of(estimate)
@@ -93,7 +96,7 @@ def _payoff_rows(estimate: Estimate, level: float, covariance: str | None, max_r
     return _rows(names, (part.numpy() for part in found), uncertainty.degrees(covariance))
 
 
-def _difference_rows(estimate: Estimate, level: float, covariance: str | None, max_rows: int) -> pd.DataFrame:
+def _difference_rows(estimate: Recovered, level: float, covariance: str | None, max_rows: int) -> pd.DataFrame:
     """Payoff differences, context by context, where parameters say nothing by themselves: of tables and networks."""
     names: list[str] = []
     places: list[tuple[int, ...]] = []
@@ -104,14 +107,14 @@ def _difference_rows(estimate: Estimate, level: float, covariance: str | None, m
         places.append((*profile, agent, action))
     profiles = torch.tensor([place[:-2] for place in places])
     which = np.arange(len(places)), [place[-2] for place in places], [place[-1] for place in places]
-    errors = estimate.standard_errors(profiles, covariance).numpy()[which]
+    errors = standard_errors(estimate, profiles.to(estimate.mechanism.device), covariance).numpy()[which]
     values = estimate.payoff_differences(profiles).double().cpu().numpy()[which]
     degrees = uncertainty_of(estimate).degrees(covariance)
     half = quantile(level, degrees) * errors
     return _rows(names, (values, errors, values - half, values + half), degrees)
 
 
-def _cells(estimate: Estimate) -> Iterator[tuple[str, int, tuple[int, ...], int]]:
+def _cells(estimate: Recovered) -> Iterator[tuple[str, int, tuple[int, ...], int]]:
     """Name, agent, profile and own action of every payoff difference."""
     labels = estimate.action_labels
     for agent, who in enumerate(estimate.agents):
@@ -137,7 +140,7 @@ def _rows(names: list[str], columns: Iterable[np.ndarray], degrees: float = math
 
 
 def _notes(
-    estimate: Estimate, covariance: str | None, rows: pd.DataFrame, learners: pd.DataFrame, max_rows: int
+    estimate: Recovered, covariance: str | None, rows: pd.DataFrame, learners: pd.DataFrame, max_rows: int
 ) -> Iterator[str]:
     yield f"Standard errors: {uncertainty_of(estimate).made(covariance)}."
     if edge := sorted({name.partition("[")[0] for name in learners.loc[learners["at_edge"], "name"]}):

@@ -22,7 +22,7 @@ from diml_envs.mechanisms.base import Mechanism
 from diml_envs.mechanisms.tabular import payoff_table
 from diml_envs.traces import Label
 from diml_inverse.dynamics.learner import LearnerDynamics
-from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.recovered.recovered import Recovered
 
 FloatArray = NDArray[np.float64]
 Profile = tuple[FloatArray, ...]  # of mixed actions: for each agent the probability of each action
@@ -70,7 +70,7 @@ class Equilibria:
 
 
 def equilibria(
-    game: Mechanism | Estimate, precision: float | None = None, starts: int = 20, seed: int = 0
+    game: Mechanism | Recovered, precision: float | None = None, starts: int = 20, seed: int = 0
 ) -> Equilibria:
     """Nash and logit quantal response equilibria (McKelvey & Palfrey 1995, Games and Economic Behavior 10).
 
@@ -88,19 +88,19 @@ def equilibria(
         ValueError: too large a game, payoffs that are not finite, or a negative precision.
         ImportError: a game of two without nashpy: `pip install 'diml[equilibria]'`.
     """
-    mechanism = game.mechanism if isinstance(game, Estimate) else game
+    mechanism = game.mechanism if isinstance(game, Recovered) else game
     precision = _precision(game) if precision is None else precision
     if precision is not None and not 0 <= precision < math.inf:
         raise ValueError(f"precision must be at least 0 and finite; got {precision}")
     payoffs = _payoffs(mechanism)
     nash, notes = _nash(payoffs)
     logit = None if precision is None else tuple(_logit_equilibria(payoffs, precision, starts, seed))
-    labels = game.action_labels if isinstance(game, Estimate) else tuple(map(tuple, map(range, payoffs.shape[:-1])))
+    labels = game.action_labels if isinstance(game, Recovered) else tuple(map(tuple, map(range, payoffs.shape[:-1])))
     return Equilibria(tuple(_pure(payoffs)), nash, logit, precision, tuple(notes), labels)
 
 
-def _precision(game: Mechanism | Estimate) -> float | None:
-    if not isinstance(game, Estimate) or not isinstance(game.dynamics, LearnerDynamics):
+def _precision(game: Mechanism | Recovered) -> float | None:
+    if not isinstance(game, Recovered) or not isinstance(game.dynamics, LearnerDynamics):
         return None
     value = game.dynamics.value("precision").detach()
     if value.dim():

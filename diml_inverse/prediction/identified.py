@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from diml_envs.mechanisms.base import Mechanism, distinct_rows
 from diml_inverse.prediction.change import Change
-
-if TYPE_CHECKING:
-    from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.recovered.recovered import Recovered
 
 STEP = 0.1  # of the parameters' size (at least 1), in directions that play leaves open
 MOVES = 1e-4  # payoffs that then move by more than this, relative to the largest, are not identified
 MOST_PROFILES = 2000  # of the simulated play that are looked at, the most frequent ones
 
 
-def unidentified(estimate: Estimate, change: Change, actions: Tensor) -> tuple[list[str], bool | None]:
+def unidentified(estimate: Recovered, change: Change, actions: Tensor) -> tuple[list[str], bool | None]:
     """Notes on payoff differences that a predicted play rests on without being identified; whether totals are.
 
     The parameters are moved along a random combination of all directions in which the likelihood is flat. What moves
@@ -51,7 +47,7 @@ def _notes(share: float) -> list[str]:
     ]
 
 
-def _moved(estimate: Estimate) -> tuple[Mechanism, Mechanism] | None:
+def _moved(estimate: Recovered) -> tuple[Mechanism, Mechanism] | None:
     """The recovered mechanism, and one that explains the play fitted to as well."""
     uncertainty = estimate.uncertainty
     if uncertainty is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,16 +15,14 @@ from diml_inverse.prediction.change import Change
 from diml_inverse.prediction.identified import unidentified
 from diml_inverse.prediction.prediction import Play, Prediction
 from diml_inverse.prediction.simulation import play_rounds
+from diml_inverse.recovered.recovered import Recovered
 
-if TYPE_CHECKING:
-    from diml_inverse.estimate.estimate import Estimate
-
-Draws = int | Sequence["Estimate"]
+Draws = int | Sequence[Recovered]
 OTHER_DRAWS = "Give draws=bootstrap(estimator, traces).replicates (diml_inverse.inference)"
 
 
 def predict_under(
-    estimate: Estimate,
+    estimate: Recovered,
     change: Change,
     num_rounds: int,
     num_episodes: int,
@@ -61,7 +58,7 @@ def _mean_play(play: Play) -> Play:
 
 
 def _drawn(
-    estimate: Estimate, change: Change, draws: Draws, seed: int
+    estimate: Recovered, change: Change, draws: Draws, seed: int
 ) -> tuple[list[tuple[Mechanism, Dynamics]], list[str]]:
     """Mechanisms and learners from the estimate's uncertainty, and notes on what is missing from it."""
     if isinstance(draws, int) and draws < 0:
@@ -83,7 +80,7 @@ def _drawn(
         return [], [f"bands hold sampling only, as this estimate gives no draws ({error}). {OTHER_DRAWS}"]
 
 
-def _names(estimate: Estimate, mechanism: Mechanism) -> tuple[Sequence[str] | None, Sequence[Sequence[Label]]]:
+def _names(estimate: Recovered, mechanism: Mechanism) -> tuple[Sequence[str] | None, Sequence[Sequence[Label]]]:
     """The estimate's names as far as they apply to the changed game."""
     counts, labels = mechanism.action_counts, estimate.action_labels
     if tuple(map(len, labels)) == counts:
@@ -93,7 +90,7 @@ def _names(estimate: Estimate, mechanism: Mechanism) -> tuple[Sequence[str] | No
     return None, [range(count) for count in counts]
 
 
-def _no_welfare(estimate: Estimate, level_known: bool | None) -> list[str]:
+def _no_welfare(estimate: Recovered, level_known: bool | None) -> list[str]:
     """Why sums of payoffs would mean nothing; empty if they mean something."""
     dynamics = estimate.dynamics
     fitted = isinstance(dynamics, LearnerDynamics) and "precision" in dynamics.learner.fitted

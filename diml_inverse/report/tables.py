@@ -12,7 +12,7 @@ from diml_envs.traces import Traces
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.identification.contexts import contexts_at, most_visited, others_in_words, visited_contexts
 from diml_inverse.inference.intervals import quantile, uncertainty_of
-from diml_inverse.inference.network import NetworkUncertainty
+from diml_inverse.uncertainty.network import NetworkUncertainty
 
 # `others` names every agent, so that a table of every context of a crowd of hundreds would fill a disk.
 MOST_NAMES = 4_000_000

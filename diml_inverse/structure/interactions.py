@@ -22,12 +22,12 @@ from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.logit import LogitDynamics
 from diml_inverse.estimate.estimate import Estimate
-from diml_inverse.inference.posterior import PosteriorUncertainty
 from diml_inverse.likelihood import observe
 from diml_inverse.structure.curvature import AgentPlay, agent_play
 from diml_inverse.structure.evidence import Posterior, Problem
 from diml_inverse.structure.kinds import Game, Kind, default_kinds, num_weights
 from diml_inverse.structure.left_out import with_kinds_left_out
+from diml_inverse.uncertainty.posterior import PosteriorUncertainty
 
 LARGEST_TABLE = 200_000  # payoffs of the whole game
 MOST_CONTEXT_PAYOFFS = 6_000  # payoffs of the contexts one agent met: their information is a square matrix

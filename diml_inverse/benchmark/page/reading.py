@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from diml_inverse.benchmark.reports.results import read_records
 from diml_inverse.benchmark.running.cells import Record
-from diml_inverse.benchmark.scoring.results import read_records
 from diml_inverse.benchmark.tasks.task import PAPER
 
 LONGEST_LOG = 4000  # characters, the last ones: an error stands at the end

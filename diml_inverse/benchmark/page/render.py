@@ -15,7 +15,7 @@ from diml_envs.traces.atomic import atomic_write
 from diml_inverse.benchmark.page.content import about_names, content
 from diml_inverse.benchmark.page.pictures import draw
 from diml_inverse.benchmark.page.reading import Run, read_run, suite_of
-from diml_inverse.benchmark.scoring.results import results_table
+from diml_inverse.benchmark.reports.results import results_table
 
 PAGE, GENERATOR = "index.html", "diml report"
 SCRIPTS = ("tables.js", "dialog.js", "page.js")

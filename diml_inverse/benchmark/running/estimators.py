@@ -28,7 +28,7 @@ from diml_inverse.estimators.diml import DIML
 from diml_inverse.estimators.dynamics_comparison import DynamicsComparison, quick_tables
 from diml_inverse.estimators.family_comparison import FamilyComparison
 from diml_inverse.estimators.maximum_likelihood import StructuredMLE, TabularMLE
-from diml_inverse.estimators.protocol import FitsMechanism
+from diml_inverse.recovered.protocol import FitsMechanism
 from diml_inverse.structure import Family
 
 EVERY_MEMBER = default_members(10_000) | default_members(1)  # of long play, in blocks of rounds too; of short play

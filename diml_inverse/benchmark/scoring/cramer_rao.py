@@ -8,8 +8,8 @@ from diml_envs.mechanisms import Mechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics import Dynamics
 from diml_inverse.identification.information import expected_information
-from diml_inverse.inference.fitted import Fitted
 from diml_inverse.likelihood import observe
+from diml_inverse.uncertainty.fitted import Fitted
 
 # Directions in which the information is less than this share of the largest count as not identified. What is truly
 # not identified (a level, two parameters of which only the difference shows) lies at rounding error, near 1e-16.

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from diml_envs.traces import Traces
-from diml_inverse.benchmark.scoring.results import read_records
+from diml_inverse.benchmark.reports.results import read_records
 from diml_inverse.benchmark.tasks.answers import GivenChoices, read_answer
 from diml_inverse.benchmark.tasks.catalogue import TASKS
 from diml_inverse.benchmark.tasks.contexts import GivenDifferences

@@ -10,10 +10,10 @@ from benchmark_tasks import CONGESTION, CROWD, UNSTRUCTURED
 from diml_inverse.benchmark.reports import figures, tables
 from diml_inverse.benchmark.reports.paper_figures import PUBLISHED
 from diml_inverse.benchmark.reports.report import TABLES, write_report
+from diml_inverse.benchmark.reports.results import COLUMNS, read_records, results_table
 from diml_inverse.benchmark.running.cells import Cell, Record, run_cell
 from diml_inverse.benchmark.running.estimators import ABLATION, ABOUT, ESTIMATORS, MAIN, SURROGATES, why_not
 from diml_inverse.benchmark.running.published import PublishedDIML
-from diml_inverse.benchmark.scoring.results import COLUMNS, read_records, results_table
 from diml_inverse.benchmark.scoring.scores import SUITE_METRICS
 from diml_inverse.benchmark.tasks.learners import LEARNERS
 from diml_inverse.benchmark.tasks.task import PAPER

@@ -11,16 +11,15 @@ import pytest
 from benchmark_tasks import CONGESTION, UNSTRUCTURED
 from places import HELPERS, ROOT
 
+from diml_inverse.benchmark.reports.results import read_records, write_results
 from diml_inverse.benchmark.running.cells import Cell
 from diml_inverse.benchmark.running.cluster import cluster
 from diml_inverse.benchmark.running.runner import run_suite
-from diml_inverse.benchmark.scoring.results import read_records, write_results
 
 CELLS = [Cell(task, name, 0) for task in (CONGESTION, UNSTRUCTURED) for name in ("equilibrium", "tabular")]
 # A process of its own: Ray changes much in the one it is started in.
 DRIVER = """
 import sys
-from pathlib import Path
 from pathlib import Path
 
 from ray.cluster_utils import Cluster

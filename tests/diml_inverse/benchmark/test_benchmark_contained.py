@@ -11,13 +11,13 @@ import pytest
 from benchmark_tasks import CONGESTION
 from places import HELPERS
 
+from diml_inverse.benchmark.reports.results import read_records, write_results
 from diml_inverse.benchmark.running import contained as containing
 from diml_inverse.benchmark.running.cells import Cell
 from diml_inverse.benchmark.running.contained import keep
 from diml_inverse.benchmark.running.entries import Entry
 from diml_inverse.benchmark.running.limits import Limits
 from diml_inverse.benchmark.running.runner import run_suite
-from diml_inverse.benchmark.scoring.results import read_records, write_results
 
 PLUGIN = str(HELPERS / "suite_estimators.py")
 NOTES = {

@@ -13,8 +13,8 @@ from diml_envs.mechanisms import NeuralMechanism
 from diml_inverse import StructuredMLE, metrics
 from diml_inverse.benchmark import PAPER, cramer_rao_bound
 from diml_inverse.identification.information import expected_information
-from diml_inverse.inference.fitted import Fitted
 from diml_inverse.likelihood import log_choice_probs, observe
+from diml_inverse.uncertainty.fitted import Fitted
 
 
 @pytest.fixture(scope="module")

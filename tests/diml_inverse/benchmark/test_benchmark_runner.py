@@ -12,9 +12,9 @@ import pytest
 from benchmark_tasks import BROKEN, CONGESTION, DYING, UNSTRUCTURED
 from places import HELPERS, ROOT
 
+from diml_inverse.benchmark.reports.results import read_records, write_results
 from diml_inverse.benchmark.running.cells import Cell, Record, run_cell
 from diml_inverse.benchmark.running.runner import run_suite
-from diml_inverse.benchmark.scoring.results import read_records, write_results
 
 PLACES = [str(HELPERS), str(ROOT)]
 TIMING = ["seconds", "peak_memory_mb"]

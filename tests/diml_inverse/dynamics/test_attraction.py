@@ -19,9 +19,9 @@ from diml_inverse import AttractionDynamics, LogitDynamics, StructuredMLE, check
 from diml_inverse.dynamics import BatchGradientDynamics
 from diml_inverse.dynamics.batch_gradient import LEAST_SQUARE, LEAST_VARIANCE
 from diml_inverse.dynamics.members import BLOCKS, MEMBERS, default_members
-from diml_inverse.inference.fitted import Fitted
-from diml_inverse.inference.information import observed_information
 from diml_inverse.likelihood import decision_log_likelihoods, log_choice_probs, observe, total_log_likelihood
+from diml_inverse.uncertainty.fitted import Fitted
+from diml_inverse.uncertainty.information import observed_information
 
 OPTIONS: list[dict[str, Any]] = [
     {},

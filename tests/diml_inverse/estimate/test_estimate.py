@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from slow_definitions import random_traces
 from torch import Tensor
 
-import diml_inverse.estimate.estimate
+import diml_inverse.recovered.recovered
 from diml_envs import Traces
 from diml_envs.mechanisms import (
     CongestionMechanism,
@@ -300,7 +300,7 @@ def test_an_interrupted_save_leaves_what_was_there(saved: Path, monkeypatch: pyt
         Path(path).write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(diml_inverse.estimate.estimate, "save_file", interrupted)
+    monkeypatch.setattr(diml_inverse.recovered.recovered, "save_file", interrupted)
     for path in (saved, saved.with_name("new.safetensors")):
         with pytest.raises(KeyboardInterrupt):
             estimate_of(CongestionMechanism(3, 3)).save(path)

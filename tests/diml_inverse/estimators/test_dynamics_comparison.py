@@ -19,9 +19,9 @@ from diml_inverse import (
     Estimate,
     LogitDynamics,
     StructuredMLE,
-    structure,
 )
 from diml_inverse.dynamics.members import MEMBERS
+from diml_inverse.estimators import diml, family_comparison
 from diml_inverse.estimators import dynamics_comparison as module
 from diml_inverse.estimators.held_out import folds
 from diml_inverse.metrics import payoff_difference_agreement
@@ -170,7 +170,7 @@ def test_one_episode_cannot_be_compared_on() -> None:
 def test_structure_and_learners_are_both_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setattr(module, "default_members", lambda rounds: members())
     tables = [family for family in default_families() if not family.network]  # networks would take a minute
-    for place in (structure, structure.comparison):
+    for place in (diml, family_comparison):
         monkeypatch.setattr(place, "default_families", lambda: tables)
     traces = play(agents.LogitQ(precision=8.0, feedback="own"), episodes=30, rounds=25)
     estimate = DIML("auto", "auto", max_epochs=30, members=1).fit(traces)

@@ -23,8 +23,8 @@ from diml_inverse import AttractionDynamics, Dynamics, LogitDynamics, identify
 from diml_inverse.identification import information as information_module
 from diml_inverse.identification.free_payoffs import FreePayoffs
 from diml_inverse.identification.information import EVERYONE, expected_information
-from diml_inverse.inference.fitted import Fitted
 from diml_inverse.likelihood import log_choice_probs, observe
+from diml_inverse.uncertainty.fitted import Fitted
 
 FULL = LogitDynamics(0.3, 2.0, 0.05)
 OWN = AttractionDynamics(0.3, forgone_weight=0.0, precision=2.0, exploration=0.05, forgets="updated")

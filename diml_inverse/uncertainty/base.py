@@ -12,9 +12,9 @@ from torch import Tensor
 
 from diml_envs.mechanisms.base import Contexts, Mechanism
 from diml_inverse.dynamics.base import Dynamics
-from diml_inverse.inference.covariance import Covariance
-from diml_inverse.inference.fitted import Fitted, Function, jacobian_rows
 from diml_inverse.likelihood import ObservedPlay
+from diml_inverse.uncertainty.covariance import Covariance
+from diml_inverse.uncertainty.fitted import Fitted, Function, jacobian_rows
 
 
 class Uncertainty:

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from diml_envs.mechanisms.base import Mechanism
 from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_inverse.dynamics.base import Dynamics
-from diml_inverse.inference.covariance import Covariance
-from diml_inverse.inference.fitted import Fitted
-from diml_inverse.inference.uncertainty import Uncertainty
+from diml_inverse.uncertainty.base import Uncertainty
+from diml_inverse.uncertainty.covariance import Covariance
+from diml_inverse.uncertainty.fitted import Fitted
 
 LARGEST_SAVED = 2**23  # features that go into a file, 64 MB
 

@@ -12,10 +12,10 @@ from diml_envs import Traces
 from diml_envs.mechanisms import CongestionMechanism, NeuralMechanism, TabularMechanism
 from diml_inverse import DIML, Dynamics, Estimate, LogitDynamics, TabularMLE, simulate
 from diml_inverse.inference import function_interval, learner_parameters, wald_test
-from diml_inverse.inference.fitted import Fitted
-from diml_inverse.inference.information import observed_information
-from diml_inverse.inference.network import NetworkUncertainty
 from diml_inverse.likelihood import observe
+from diml_inverse.uncertainty.fitted import Fitted
+from diml_inverse.uncertainty.information import observed_information
+from diml_inverse.uncertainty.network import NetworkUncertainty
 
 KNOWN = LogitDynamics(0.25, 3.0, 0.06)
 FITTED = LogitDynamics(0.3, 3.0, 0.1, fit=("learning_rate",))
@@ -144,7 +144,7 @@ def test_draws_have_the_standard_errors(estimate: Estimate) -> None:
 
 
 def test_many_payoffs_are_not_drawn(estimate: Estimate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("diml_inverse.inference.network.LARGEST_DRAW", 10)
+    monkeypatch.setattr("diml_inverse.uncertainty.network.LARGEST_DRAW", 10)
     with pytest.raises(ValueError, match=r"use the replicates of diml_inverse.inference.bootstrap"):
         estimate.uncertainty.draws(1)
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from diml_envs.mechanisms.tabular import TabularMechanism
-from diml_inverse.inference.fitted import Fitted, flat, gradients
 from diml_inverse.likelihood import MOST_PAYOFFS, ObservedPlay, decision_log_likelihoods
+from diml_inverse.uncertainty.fitted import Fitted, flat, gradients
 
 # A Hessian of so many parameters takes 200 MB and its eigenvectors a minute or two; both grow fast from here.
 MOST_PARAMETERS = 5000

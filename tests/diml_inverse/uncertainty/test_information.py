@@ -10,7 +10,7 @@ import pytest
 import torch
 from statsmodels.discrete.conditional_models import ConditionalLogit
 
-import diml_inverse.inference.information as information_module
+import diml_inverse.uncertainty.information as information_module
 from diml_envs import Traces
 from diml_envs.mechanisms import CongestionMechanism, Mechanism, PublicGoodsMechanism, TabularMechanism
 from diml_inverse import (
@@ -23,9 +23,9 @@ from diml_inverse import (
     simulate,
 )
 from diml_inverse.inference import function_interval, learner_parameters
-from diml_inverse.inference.fitted import Fitted
-from diml_inverse.inference.information import observed_information
 from diml_inverse.likelihood import decision_log_likelihoods, observe
+from diml_inverse.uncertainty.fitted import Fitted
+from diml_inverse.uncertainty.information import observed_information
 
 STATIC = LogitDynamics(learning_rate=1.0, precision=2.0, exploration=0.0)
 KNOWN = LogitDynamics(0.25, 3.0, 0.06)

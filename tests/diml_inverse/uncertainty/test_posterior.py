@@ -12,10 +12,10 @@ from diml_envs import Traces
 from diml_envs.mechanisms import CongestionMechanism, TabularMechanism
 from diml_inverse import DIML, Estimate, InteractionEvidence, LogitDynamics, simulate
 from diml_inverse.inference import function_interval, likelihood_ratio_test, wald_test
-from diml_inverse.inference.posterior import WeightedTable
 from diml_inverse.likelihood import log_choice_probs, observe
 from diml_inverse.structure.kinds import Interaction, SameAction, SymmetricInteraction
 from diml_inverse.structure.left_out import _mean_variance
+from diml_inverse.uncertainty.posterior import WeightedTable
 
 KNOWN = LogitDynamics(0.25, 3.0, 0.06)
 TRUTH = CongestionMechanism.random(3, 3, seed=0)

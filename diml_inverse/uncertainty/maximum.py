@@ -10,10 +10,10 @@ from torch import Tensor
 
 from diml_envs.mechanisms.base import Mechanism
 from diml_inverse.dynamics.base import Dynamics
-from diml_inverse.inference.covariance import Covariance, clustered_covariance, information_covariance
-from diml_inverse.inference.information import observed_information
-from diml_inverse.inference.uncertainty import Uncertainty, facts_of_play
 from diml_inverse.likelihood import ObservedPlay
+from diml_inverse.uncertainty.base import Uncertainty, facts_of_play
+from diml_inverse.uncertainty.covariance import Covariance, clustered_covariance, information_covariance
+from diml_inverse.uncertainty.information import observed_information
 
 EPISODES_PER_PARAMETER = 5  # from which the variance of so many scores is better than a guess
 MADE = {

@@ -15,16 +15,15 @@ from torch import Tensor
 
 import diml_envs.mechanisms
 import diml_inverse.dynamics
-from diml_envs.mechanisms.base import Mechanism
+from diml_envs.mechanisms.base import Mechanism, SumMechanism
 from diml_envs.mechanisms.ensemble import EnsembleMechanism
-from diml_envs.mechanisms.sum import SumMechanism
 from diml_envs.traces import Label
 from diml_envs.traces.labels import checked_labels, label_kind
 from diml_inverse.dynamics.base import Dynamics
-from diml_inverse.inference.maximum import MaximumUncertainty
-from diml_inverse.inference.network import NetworkUncertainty
-from diml_inverse.inference.posterior import PosteriorUncertainty
-from diml_inverse.inference.uncertainty import Uncertainty
+from diml_inverse.uncertainty.base import Uncertainty
+from diml_inverse.uncertainty.maximum import MaximumUncertainty
+from diml_inverse.uncertainty.network import NetworkUncertainty
+from diml_inverse.uncertainty.posterior import PosteriorUncertainty
 
 FORMAT = "diml-estimate-1"
 UNCERTAINTY = "uncertainty."  # before the names of the covariance's tensors in a file

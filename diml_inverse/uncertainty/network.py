@@ -23,11 +23,11 @@ from torch import Tensor, nn
 from diml_envs.mechanisms.base import Contexts, Mechanism
 from diml_envs.mechanisms.tabular import TabularMechanism, payoff_table
 from diml_inverse.dynamics.base import Dynamics
-from diml_inverse.inference.fitted import Fitted, jacobian
-from diml_inverse.inference.information import observed_information
-from diml_inverse.inference.laplace import Posterior, posterior
-from diml_inverse.inference.uncertainty import Uncertainty, facts_of_play
 from diml_inverse.likelihood import ObservedPlay
+from diml_inverse.uncertainty.base import Uncertainty, facts_of_play
+from diml_inverse.uncertainty.fitted import Fitted, jacobian
+from diml_inverse.uncertainty.information import observed_information
+from diml_inverse.uncertainty.laplace import Posterior, posterior
 
 AT_ONCE = 512  # numbers of which variances are computed at once
 LEARNERS_VARIANCE = 100.0  # prior of learners' raw parameters, logits and logarithms: as good as none

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diml_envs.traces import Traces
+from diml_inverse.recovered.recovered import Recovered
 
-if TYPE_CHECKING:
-    from diml_inverse.estimate.estimate import Estimate
+Found = TypeVar("Found", bound=Recovered)
+FoundBy = TypeVar("FoundBy", bound=Recovered, covariant=True)
 
 
 @runtime_checkable
@@ -39,9 +40,9 @@ class Estimator(Protocol):
         ...
 
 
-class FitsMechanism(Protocol):
+class FitsMechanism(Protocol[FoundBy]):
     """An estimator of mechanisms, such as `StructuredMLE` and `DIML`."""
 
-    def fit(self, traces: Traces) -> Estimate:
+    def fit(self, traces: Traces) -> FoundBy:
         """Recover the mechanism behind observed play."""
         ...

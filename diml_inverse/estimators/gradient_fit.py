@@ -1,0 +1,152 @@
+"""`GradientFit`: any differentiable mechanism by gradient ascent on the likelihood of whole episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from diml_envs.mechanisms.base import Mechanism
+from diml_envs.mechanisms.ensemble import EnsembleMechanism
+from diml_envs.traces import Traces
+from diml_inverse.dynamics.base import Dynamics
+from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.estimators.training import Training
+from diml_inverse.likelihood import observe
+from diml_inverse.uncertainty.network import NetworkUncertainty
+
+TRIAL_PATIENCE, TRIAL_EPOCHS = 20, 300  # of a network: enough to rank it
+DECIDING = (
+    "max_epochs",
+    "batch_size",
+    "step_size",
+    "weight_decay",
+    "validation_fraction",
+    "patience",
+    "members",
+    "seed",
+)
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class GradientSettings:
+    """How a gradient fit goes; see `DIML` for what each setting is.
+
+    Raises:
+        ValueError: a setting outside its range.
+    """
+
+    max_epochs: int = 2000
+    batch_size: int | None = None
+    step_size: float = 3e-3
+    weight_decay: float = 1.0
+    members: int = 5
+    validation_fraction: float = 0.2
+    patience: int = 50
+    seed: int = 0
+    device: str = "cpu"
+    progress: bool = False
+    checkpoint: str | Path | None = None
+    checkpoint_every: int = 50
+
+    def __post_init__(self) -> None:
+        least = {"max_epochs": 1, "batch_size": 1, "members": 1, "patience": 1, "checkpoint_every": 1}
+        for name, lowest in {**least, "weight_decay": 0, "seed": 0}.items():
+            value = getattr(self, name)
+            if not (value is None or value >= lowest):
+                raise ValueError(f"{name} must be at least {lowest}; got {value}")
+        if not (self.step_size > 0 and 0 <= self.validation_fraction < 1):
+            raise ValueError(
+                f"step_size {self.step_size} must be above 0, validation_fraction {self.validation_fraction} in [0, 1)"
+            )
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the result besides mechanism, dynamics and traces, as JSON values."""
+        return {name: getattr(self, name) for name in DECIDING}
+
+    def all_settings(self) -> dict[str, Any]:
+        """These, where it is computed, and what is shown and kept meanwhile: keyword arguments."""
+        names = ("device", "progress", "checkpoint", "checkpoint_every")
+        return {**self.settings(), **{name: getattr(self, name) for name in names}}
+
+    def trial_settings(self) -> dict[str, Any]:
+        """Of a single quick fit, enough to rank a network."""
+        patience, epochs = min(self.patience, TRIAL_PATIENCE), min(self.max_epochs, TRIAL_EPOCHS)
+        quick = {"patience": patience, "max_epochs": epochs, "members": 1, "checkpoint": None}
+        return {**self.all_settings(), **quick}
+
+
+@dataclass(eq=False, repr=False)
+class GradientFit(GradientSettings):
+    """Fit a mechanism of a given form under given learners by Adam; see `DIML`, which calls this.
+
+    Raises:
+        ValueError: as `GradientSettings`, or a mechanism without parameters.
+    """
+
+    mechanism: Mechanism
+    dynamics: Dynamics
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_fittable(self.mechanism)
+
+    def fit(self, traces: Traces) -> Estimate:
+        """As `DIML.fit`."""
+        total = self.members * self.max_epochs
+        with tqdm(total=total, disable=not self.progress, unit="epoch") as bar:
+            trainings = [self._train(traces, member, bar) for member in range(self.members)]
+        mechanisms, members_dynamics = zip(*(training.best() for training in trainings), strict=True)
+        mechanism = mechanisms[0] if self.members == 1 else EnsembleMechanism(mechanisms)
+        dynamics = _mean(members_dynamics)
+        return Estimate(
+            mechanism,
+            dynamics,
+            pd.concat([pd.DataFrame(t.history).assign(member=m) for m, t in enumerate(trainings)], ignore_index=True),
+            traces.agents,
+            traces.action_labels,
+            {
+                "estimator": type(self).__name__,
+                **self.settings(),
+                "epochs": [training.epoch for training in trainings],
+                "best_epochs": [training.best_epoch for training in trainings],
+            },
+            NetworkUncertainty(mechanism, dynamics, observe(mechanism, dynamics, traces), self._of_learners()),
+        )
+
+    def _of_learners(self) -> list[str]:
+        return [name for name, parameter in self.dynamics.named_parameters() if parameter.requires_grad]
+
+    def _train(self, traces: Traces, member: int, bar: tqdm[Any]) -> Training:
+        training = Training(self.mechanism, self.dynamics, traces, self.settings(), member, self.device)
+        path = None if self.checkpoint is None else Path(self.checkpoint) / f"member_{member}.safetensors"
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if path is not None and path.exists():
+            training.restore(path)
+        while not training.finished:
+            training.run_epoch()
+            bar.update()
+            bar.set_postfix(training.last_row(), refresh=False)
+            if path is not None and (training.finished or training.epoch % self.checkpoint_every == 0):
+                training.save(path)
+        bar.update((member + 1) * self.max_epochs - bar.n)  # epochs that were not needed, or restored
+        return training
+
+
+def check_fittable(mechanism: Mechanism) -> None:
+    """Raise ValueError for a mechanism without parameters."""
+    if not any(True for _ in mechanism.parameters()):
+        raise ValueError(f"{type(mechanism).__name__} has no parameters to fit")
+
+
+def _mean(members: Sequence[Dynamics]) -> Dynamics:
+    """The first of the members' dynamics, with the mean of their fitted parameters on the scales they are fitted on."""
+    for fitted in zip(*(dynamics.parameters() for dynamics in members), strict=True):
+        fitted[0].copy_(torch.stack(fitted).mean(0))
+    return members[0]

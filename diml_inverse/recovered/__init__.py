@@ -1,0 +1,1 @@
+"""What an estimator finds, its file, and what an estimator is."""

@@ -1,0 +1,1 @@
+"""How precisely mechanism and learners are known, by kind of fit."""
