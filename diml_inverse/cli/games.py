@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
-import sys
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
@@ -24,7 +24,7 @@ def make(env_id: str, settings: Mapping[str, Any]) -> RepeatedGameEnv:
 
 def accepted_settings(env_id: str) -> dict[str, Any]:
     """Names and type hints of the game's keyword arguments."""
-    constructor = sys.modules[GAMES[env_id]].parallel_env
+    constructor = importlib.import_module(GAMES[env_id]).parallel_env
     named = set(inspect.signature(constructor).parameters) - {"options"}
     own = {name: hint for name, hint in get_type_hints(constructor).items() if name in named}
     options = get_type_hints(making.EnvOptions)

@@ -22,7 +22,7 @@ def diml(*arguments):
 @pytest.fixture
 def small(monkeypatch):
     paper = replace(SUITES["paper"], tasks={"E2": CONGESTION, "E3": BROKEN}, quick=("E2",))
-    monkeypatch.setattr(bench, "SUITES", {"paper": paper})
+    monkeypatch.setattr(benching, "SUITES", {"paper": paper})
 
 
 def test_several_values_after_an_option():
