@@ -14,6 +14,8 @@ from diml_inverse.dynamics.logit import LogitDynamics
 
 FloatArray = NDArray[np.float64]
 
+LARGEST_DESIGN = 2**25  # numbers, 256 MB, of one agent's decisions
+
 
 @dataclass(frozen=True)
 class AgentPlay:
@@ -56,12 +58,19 @@ def log_likelihood(play: AgentPlay, dynamics: LogitDynamics, table: FloatArray) 
 
 
 def gradient_and_information(
-    play: AgentPlay, dynamics: LogitDynamics, table: FloatArray
+    play: AgentPlay, dynamics: LogitDynamics, table: FloatArray, features: FloatArray, design: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Gradient [K A_i] of the log-likelihood in the table, and its expected information [K A_i, K A_i].
+    """Gradient [P] of the log-likelihood in weights of which the table is a linear function, and their expected
+    information [P, P].
 
     With p = softmax(precision A), q = (1 - exploration) p + exploration / A_i and J = dq/dA, a decision for b has
     score J_b / q_b and information J' diag(1/q) J.
+
+    Args:
+        play, dynamics, table: the decisions, who made them, and the payoffs.
+        features: what each weight adds to each payoff of the table, [K A_i, P].
+        design: what it adds to each attraction, [D, A_i, P], as `design_of` gives it; the information is then summed
+            over decisions instead of over pairs of contexts, which is quicker if there are few decisions.
     """
     probs = np.exp(_log_softmax(play, dynamics, table))
     deliberate = _deliberate(probs, float(dynamics.exploration))
@@ -69,9 +78,28 @@ def gradient_and_information(
     score = -probs
     score[rows, play.actions] += 1
     score *= (float(dynamics.precision) * deliberate[rows, play.actions])[:, None]
-    gradient = play.weights.T @ score  # [K, A]
+    gradient = features.T @ (play.weights.T @ score).reshape(-1)
     slope = float(dynamics.precision) ** 2 * (1 - float(dynamics.exploration))
-    return gradient.reshape(-1), slope * _accumulated(play.weights, probs, probs * deliberate)
+    if design is None:
+        information = features.T @ (_accumulated(play.weights, probs, probs * deliberate) @ features)
+    else:
+        off = design - np.einsum("da,dap->dp", probs, design)[:, None, :]
+        off *= np.sqrt(probs * deliberate)[:, :, None]
+        flat = off.reshape(off.shape[0] * off.shape[1], off.shape[2])
+        information = flat.T @ flat
+    return gradient, slope * information
+
+
+def design_of(play: AgentPlay, features: FloatArray) -> FloatArray | None:
+    """The design of `gradient_and_information`; None where the other way is quicker, or this would fill the memory."""
+    decisions, count = play.weights.shape
+    actions, width = play.num_actions, features.shape[1]
+    by_decision = decisions * actions * width**2
+    by_context = actions**2 / 2 * decisions * count**2 + (count * actions) ** 2 * width
+    if by_decision > by_context or decisions * actions * width > LARGEST_DESIGN:
+        return None
+    by_place = features.reshape(count, actions * width)
+    return (play.weights @ by_place).reshape(decisions, actions, width)
 
 
 def _log_softmax(play: AgentPlay, dynamics: LogitDynamics, table: FloatArray) -> FloatArray:

@@ -7,13 +7,14 @@ effective number of parameters. A weak inverse-gamma prior on each variance keep
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, lapack
 
 from diml_inverse.dynamics.logit import LogitDynamics
-from diml_inverse.structure.curvature import AgentPlay, gradient_and_information, log_likelihood
+from diml_inverse.structure.curvature import AgentPlay, design_of, gradient_and_information, log_likelihood
 
 FloatArray = NDArray[np.float64]
 
@@ -26,6 +27,24 @@ DROPPED = 2.5  # a kind leaves when its variance is down to this many times what
 # Nats that a kind must add to stay, odds of 20 to 1: with many kinds on offer some add 1 or 2 by chance.
 LEAST_EVIDENCE = 3.0
 FEWEST_ROUNDS, MOST_ROUNDS, TOLERANCE = 4, 40, 1e-3
+
+
+class Features(NamedTuple):
+    """What the weights of one kind add to one agent's payoffs.
+
+    values: [K, A_i, P] for the P weights that matter to the agent; columns: which of the kind's weights these are, [P].
+    """
+
+    values: FloatArray
+    columns: NDArray[np.int64]
+
+
+class _Together(NamedTuple):
+    """The same of several kinds: features [K A_i, P], columns [P] among all their weights, and `design_of` these."""
+
+    features: FloatArray
+    columns: NDArray[np.int64]
+    design: FloatArray | None
 
 
 @dataclass
@@ -54,15 +73,17 @@ class Problem:
 
     Args:
         plays: the agents' decisions.
-        features: for each kind, for each agent [K_i, A_i, P]; columns of weights an agent does not have are zero.
+        features: for each kind, for each agent, what the weights that matter to it add to its payoffs.
+        sizes: weights of each kind, over all agents.
         dynamics: the learners.
     """
 
-    def __init__(self, plays: list[AgentPlay], features: list[list[FloatArray]], dynamics: LogitDynamics) -> None:
-        self.plays, self.dynamics = plays, dynamics
-        self.features = [[_rows(of_agent) for of_agent in kind] for kind in features]
-        self.sizes = [kind[0].shape[-1] for kind in features]
+    def __init__(
+        self, plays: list[AgentPlay], features: list[list[Features]], sizes: list[int], dynamics: LogitDynamics
+    ) -> None:
+        self.plays, self.features, self.sizes, self.dynamics = plays, features, sizes, dynamics
         self.logit_scale = float(dynamics.precision) ** -2
+        self._together: tuple[list[int], list[_Together]] = ([], [])
 
     def maximise_evidence(self) -> Posterior:
         """MacKay's fixed point; then, one at a time, kinds that add too little evidence are left out."""
@@ -129,21 +150,32 @@ class Problem:
     def derivatives(self, now: Posterior) -> tuple[FloatArray, FloatArray]:
         size = sum(self.sizes[kind] for kind in now.kinds)
         gradient, information = np.zeros(size), np.zeros((size, size))
-        for agent, play in enumerate(self.plays):
-            features = np.concatenate([self.features[kind][agent] for kind in now.kinds], 1)
-            own = np.flatnonzero(features.any(0))
-            features = np.ascontiguousarray(features[:, own])
-            table = (features @ self.flat(now)[own]).reshape(len(play.others), play.num_actions)
-            of_table, about_table = gradient_and_information(play, self.dynamics, table)
-            gradient[own] += features.T @ of_table
-            information[np.ix_(own, own)] += features.T @ (about_table @ features)
+        flat = self.flat(now)
+        for play, agent in zip(self.plays, self._of_agents(now.kinds), strict=True):
+            table = (agent.features @ flat[agent.columns]).reshape(len(play.others), play.num_actions)
+            own, about_own = gradient_and_information(play, self.dynamics, table, agent.features, agent.design)
+            gradient[agent.columns] += own
+            information[np.ix_(agent.columns, agent.columns)] += about_own
         return gradient, information
+
+    def _of_agents(self, kinds: list[int]) -> list[_Together]:
+        """The kinds' features side by side, for each agent; kept until other kinds are asked for."""
+        if self._together[0] != kinds:
+            starts = [place.start for place in self.places(kinds).values()]
+            found = []
+            for agent, play in enumerate(self.plays):
+                of_kinds = [self.features[kind][agent] for kind in kinds]
+                rows = np.concatenate([_rows(one.values) for one in of_kinds], 1)
+                columns = np.concatenate([start + one.columns for start, one in zip(starts, of_kinds, strict=True)])
+                found.append(_Together(rows, columns, design_of(play, rows)))
+            self._together = list(kinds), found
+        return self._together[1]
 
     def _log_posterior(self, kinds: list[int], flat: FloatArray, shrinkage: FloatArray) -> float:
         total = -0.5 * float(flat @ (shrinkage * flat))
-        for agent, play in enumerate(self.plays):
-            table = sum(self.features[kind][agent] @ flat[places] for kind, places in self.places(kinds).items())
-            total += log_likelihood(play, self.dynamics, np.asarray(table).reshape(len(play.others), -1))
+        for play, agent in zip(self.plays, self._of_agents(kinds), strict=True):
+            table = (agent.features @ flat[agent.columns]).reshape(len(play.others), -1)
+            total += log_likelihood(play, self.dynamics, table)
         return total
 
     def _drop_vanished(self, now: Posterior) -> None:

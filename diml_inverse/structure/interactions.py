@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import math
 import time
 from collections.abc import Sequence
@@ -24,13 +23,14 @@ from diml_inverse.dynamics.logit import LogitDynamics
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.likelihood import observe
 from diml_inverse.structure.curvature import AgentPlay, agent_play
-from diml_inverse.structure.evidence import Posterior, Problem
-from diml_inverse.structure.kinds import Game, Kind, default_kinds, num_weights
+from diml_inverse.structure.evidence import Features, Posterior, Problem
+from diml_inverse.structure.kinds import Game, Kind, default_kinds, num_weights, weights_of_agents
 from diml_inverse.structure.left_out import with_kinds_left_out
 from diml_inverse.uncertainty.posterior import PosteriorUncertainty
 
 LARGEST_TABLE = 200_000  # payoffs of the whole game
 MOST_CONTEXT_PAYOFFS = 6_000  # payoffs of the contexts one agent met: their information is a square matrix
+AT_ONCE = 1024  # contexts whose payoffs are worked out together
 LARGEST_MAP = 2**27  # entries, 1 GB: of the maps from contexts to decisions, all agents'
 
 
@@ -69,7 +69,7 @@ class InteractionEvidence:
         kinds = list(default_kinds(game) if self.kinds is None else self.kinds)
         plays = self._plays(traces)
         features = [[_features(kind, game, agent, play.others) for agent, play in enumerate(plays)] for kind in kinds]
-        problem = Problem(plays, features, self.dynamics)
+        problem = Problem(plays, features, [num_weights(kind, game) for kind in kinds], self.dynamics)
         posterior = problem.maximise_evidence()
         mechanism = TabularMechanism.from_payoffs(_payoffs(posterior, kinds, game)).requires_grad_(False)
         estimate = Estimate(
@@ -108,35 +108,26 @@ def fits(traces: Traces) -> bool:
     return bool(small and rounds * contexts.sum() <= LARGEST_MAP)
 
 
-def _features(kind: Kind, game: Game, agent: int, others: NDArray[np.int64]) -> NDArray[np.float64]:
-    """[K, A_i, P] with a column for each weight of the kind, those of other agents zero."""
-    own = kind.features(game, agent, others)
-    if kind.shared:
-        return own
-    nobody = np.zeros((1, game.num_agents - 1), dtype=np.int64)
-    sizes = [kind.features(game, other, nobody).shape[-1] for other in range(game.num_agents)]
-    whole = np.zeros((*own.shape[:2], sum(sizes)))
-    whole[..., sum(sizes[:agent]) : sum(sizes[: agent + 1])] = own
-    return whole
-
-
-def _table_features(kind: Kind, game: Game) -> NDArray[np.float64]:
-    """What each weight of a kind adds to each payoff of the whole game, [A_1, ..., A_N, N, P]."""
-    counts = game.action_counts
-    of_agents = []
-    for agent in range(len(counts)):
-        rest = [counts[j] for j in range(len(counts)) if j != agent]
-        others = np.array(list(itertools.product(*map(range, rest))), np.int64).reshape(math.prod(rest), len(rest))
-        found = _features(kind, game, agent, others)
-        of_agents.append(np.moveaxis(found.reshape(*rest, *found.shape[1:]), -2, agent))
-    return np.stack(of_agents, -2)
+def _features(kind: Kind, game: Game, agent: int, others: NDArray[np.int64]) -> Features:
+    values = kind.features(game, agent, others)
+    first = 0 if kind.shared else int(np.sum(weights_of_agents(kind, game)[:agent]))
+    return Features(values, first + np.arange(values.shape[-1]))
 
 
 def _payoffs(posterior: Posterior, kinds: list[Kind], game: Game, only: int | None = None) -> NDArray[np.float64]:
     """Posterior mode at every profile, [A_1, ..., A_N, N]; of one kind only, if named."""
-    payoffs = np.zeros((*game.action_counts, game.num_agents))
-    for kind in posterior.kinds if only is None else [only]:
-        payoffs += _table_features(kinds[kind], game) @ posterior.weights[kind]
+    chosen = posterior.kinds if only is None else [only]
+    counts = game.action_counts
+    payoffs = np.zeros((*counts, game.num_agents))
+    for agent in range(game.num_agents):
+        rest = counts[:agent] + counts[agent + 1 :]
+        others = np.stack(np.unravel_index(np.arange(math.prod(rest)), rest), 1) if rest else np.zeros((1, 0), np.int64)
+        of_agent = np.zeros((len(others), counts[agent]))
+        for some in np.array_split(np.arange(len(others)), max(len(others) // AT_ONCE, 1)):
+            for kind in chosen:
+                values, columns = _features(kinds[kind], game, agent, others[some])
+                of_agent[some] += values @ posterior.weights[kind][columns]
+        payoffs[..., agent] = np.moveaxis(of_agent.reshape(*rest, counts[agent]), -1, agent)
     return payoffs
 
 
@@ -145,19 +136,26 @@ def _uncertainty(
 ) -> PosteriorUncertainty:
     numbers, covariance = with_kinds_left_out(problem, posterior)
     weights = [posterior.weights.get(number, np.zeros(problem.sizes[number])) for number in numbers]
+    sizes = [problem.sizes[number] for number in numbers]
     return PosteriorUncertainty(
         estimate.mechanism,
         estimate.dynamics,
-        partial(_features_of_all, [kinds[number] for number in numbers], game),
+        partial(_weights_in_contexts, [kinds[number] for number in numbers], sizes, game),
         torch.tensor(np.concatenate([np.zeros(0), *weights])),
         torch.tensor(covariance),
         facts,
     )
 
 
-def _features_of_all(kinds: list[Kind], game: Game) -> Tensor:
-    features = [_table_features(kind, game) for kind in kinds]
-    return torch.tensor(np.concatenate([np.zeros((*game.action_counts, game.num_agents, 0)), *features], -1))
+def _weights_in_contexts(kinds: list[Kind], sizes: list[int], game: Game, agent: int, others: Tensor) -> Tensor:
+    """What each weight of all kinds adds to an agent's payoffs. others: int64 [K, N - 1] -> [K, A_i, W]."""
+    whole = torch.zeros(len(others), game.action_counts[agent], sum(sizes), dtype=torch.float64)
+    start = 0
+    for kind, size in zip(kinds, sizes, strict=True):
+        values, columns = _features(kind, game, agent, others.numpy())
+        whole[..., start + torch.tensor(columns)] = torch.tensor(values)
+        start += size
+    return whole
 
 
 def _composition(

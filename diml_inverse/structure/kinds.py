@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -62,6 +63,8 @@ class Kind(Protocol):
 
     @property
     def shared(self) -> bool: ...
+
+    def __hash__(self) -> int: ...
 
     def features(self, game: Game, agent: int, others: IntArray) -> FloatArray:
         """What each weight adds to each payoff of an agent.
@@ -172,9 +175,15 @@ def _kinds_of_order(game: Game, order: int) -> Iterator[Kind]:
 
 def num_weights(kind: Kind, game: Game) -> int:
     """Weights of the kind, over all agents."""
-    nobody = np.zeros((1, game.num_agents - 1), dtype=np.int64)
-    sizes = [kind.features(game, agent, nobody).shape[-1] for agent in range(game.num_agents)]
+    sizes = weights_of_agents(kind, game)
     return sizes[0] if kind.shared else sum(sizes)
+
+
+@functools.lru_cache(1024)
+def weights_of_agents(kind: Kind, game: Game) -> tuple[int, ...]:
+    """Weights that matter to each agent."""
+    nobody = np.zeros((1, game.num_agents - 1), dtype=np.int64)
+    return tuple(kind.features(game, agent, nobody).shape[-1] for agent in range(game.num_agents))
 
 
 def _own_with(order: int) -> str:
@@ -185,6 +194,7 @@ def _smooth(smooth: bool) -> str:
     return ", smooth" if smooth else ""
 
 
+@functools.lru_cache(1024)
 def _columns(labels: Sequence[Label], smooth: bool) -> FloatArray:
     return smooth_contrasts(labels) if smooth else contrasts(len(labels))
 

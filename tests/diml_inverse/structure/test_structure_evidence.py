@@ -21,7 +21,7 @@ from diml_inverse.likelihood import log_choice_probs, observe
 from diml_inverse.structure import Game, Kind, SymmetricInteraction
 from diml_inverse.structure.curvature import AgentPlay, agent_play, gradient_and_information
 from diml_inverse.structure.curvature import log_likelihood as agent_log_likelihood
-from diml_inverse.structure.evidence import PRIOR_SCALE, PRIOR_SHAPE, Posterior, Problem
+from diml_inverse.structure.evidence import PRIOR_SCALE, PRIOR_SHAPE, Features, Posterior, Problem
 
 Array = NDArray[np.float64]
 LENGTHS = [6, 2, 9, 1]
@@ -63,7 +63,7 @@ def test_likelihood_and_gradient_are_those_of_the_exact_likelihood(
         places = entries(play, agent)
         table = values(mechanism.table.detach().numpy(), places).reshape(len(play.others), -1)
         total += agent_log_likelihood(play, dynamics, table)
-        gradient, _ = gradient_and_information(play, dynamics, table)
+        gradient, _ = gradient_and_information(play, dynamics, table, np.eye(table.size))
         np.testing.assert_allclose(gradient, values(slopes, places), rtol=0, atol=1e-11)
         for place in places:
             spoken_for[place] = 1
@@ -87,9 +87,13 @@ def test_information_is_what_scores_are_expected_to_be(parameters: tuple[float, 
     for agent, play in enumerate(plays(traces, dynamics)):
         places = entries(play, agent)
         table = values(mechanism.table.detach().numpy(), places).reshape(len(play.others), -1)
-        _, information = gradient_and_information(play, dynamics, table)
         flat = [int(np.ravel_multi_index(place, mechanism.table.shape)) for place in places]
-        np.testing.assert_allclose(information, whole[np.ix_(flat, flat)], rtol=0, atol=1e-11)
+        features = np.random.default_rng(agent).normal(size=(table.size, 5))
+        design = (play.weights @ features.reshape(len(table), -1)).reshape(len(play.actions), table.shape[1], 5)
+        for basis, by_decision in ((np.eye(table.size), None), (features, None), (features, design)):
+            _, information = gradient_and_information(play, dynamics, table, basis, by_decision)
+            expected = basis.T @ whole[np.ix_(flat, flat)] @ basis
+            np.testing.assert_allclose(information, expected, rtol=0, atol=1e-10)
 
 
 def test_choices_of_vanishing_probability_stay_finite() -> None:
@@ -97,7 +101,7 @@ def test_choices_of_vanishing_probability_stay_finite() -> None:
     play = AgentPlay(np.zeros((1, 0), np.int64), np.ones((1, 1)), np.array([1]), 3)
     dynamics, table = LogitDynamics(1.0, 1.0, 0.0), np.array([[3000.0, 0.0, 0.0]])
     assert agent_log_likelihood(play, dynamics, table) == pytest.approx(-3000)
-    gradient, information = gradient_and_information(play, dynamics, table)
+    gradient, information = gradient_and_information(play, dynamics, table, np.eye(3))
     np.testing.assert_allclose(gradient, [-1, 1, 0], atol=1e-12)
     np.testing.assert_allclose(information, 0, atol=1e-12)
 
@@ -118,15 +122,18 @@ def play_of_two() -> tuple[Traces, LogitDynamics]:
 def fitted() -> tuple[Problem, Posterior]:
     traces, dynamics = play_of_two()
     of_agents = plays(traces, dynamics)
-    features = [[kind.features(TWO_BY_TWO, i, play.others) for i, play in enumerate(of_agents)] for kind in KINDS]
-    problem = Problem(of_agents, features, dynamics)
+    features = [
+        [Features(kind.features(TWO_BY_TWO, i, play.others), np.arange(1)) for i, play in enumerate(of_agents)]
+        for kind in KINDS
+    ]
+    problem = Problem(of_agents, features, [1, 1], dynamics)
     return problem, problem.maximise_evidence()
 
 
 def exact_total(problem: Problem, weights: Sequence[float]) -> float:
     total = 0.0
     for agent, play in enumerate(problem.plays):
-        table = sum(weight * problem.features[kind][agent] for kind, weight in enumerate(weights))
+        table = sum(weight * problem.features[kind][agent].values for kind, weight in enumerate(weights))
         total += agent_log_likelihood(play, problem.dynamics, np.asarray(table).reshape(len(play.others), -1))
     return total
 
