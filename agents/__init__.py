@@ -1,21 +1,21 @@
 """Behaviour: learners that play, and the rollout that records them."""
 
-from agents.epsilon_greedy import EpsilonGreedy
-from agents.ewa import EWA
-from agents.exp3 import EXP3
-from agents.fictitious_play import FictitiousPlay
-from agents.gradient_bandit import GradientBandit
-from agents.hedge import Hedge
-from agents.learner import Learner, draw_actions
-from agents.logit_q import LogitQ
-from agents.q_learning import QLearning
-from agents.regret_matching import RegretMatching
-from agents.rollout import Rollout, rollout
-from agents.sb3 import SB3
-from agents.softmax import Softmax
-from agents.thompson_sampling import ThompsonSampling
-from agents.ucb1 import UCB1
-from agents.uniform import Uniform
+from agents.learners.epsilon_greedy import EpsilonGreedy
+from agents.learners.ewa import EWA
+from agents.learners.exp3 import EXP3
+from agents.learners.fictitious_play import FictitiousPlay
+from agents.learners.gradient_bandit import GradientBandit
+from agents.learners.hedge import Hedge
+from agents.learners.logit_q import LogitQ
+from agents.learners.q_learning import QLearning
+from agents.learners.regret_matching import RegretMatching
+from agents.learners.softmax import Softmax
+from agents.learners.thompson_sampling import ThompsonSampling
+from agents.learners.ucb1 import UCB1
+from agents.learners.uniform import Uniform
+from agents.parts.learner import Learner, draw_actions
+from agents.playing.rollout import Rollout, rollout
+from agents.playing.sb3 import SB3
 from diml_envs.games.players import Feedback
 
 __all__ = [

@@ -22,7 +22,7 @@ from diml_inverse.benchmark.running.suites import SUITES, Suite, read_suite
 from diml_inverse.benchmark.tasks.catalogue import tasks_like
 from diml_inverse.benchmark.tasks.people import with_human_play
 from diml_inverse.benchmark.tasks.task import Task
-from diml_inverse.cli.commands.bench import QUICK_EPISODES
+from diml_inverse.cli.options import QUICK_EPISODES
 from diml_inverse.cli.output import note
 from diml_inverse.cli.settings import check_name
 from diml_inverse.versions import versions

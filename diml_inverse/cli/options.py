@@ -15,6 +15,7 @@ from diml_inverse import plugins
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 MECHANISMS = ("tabular", "structure", "neural", "anonymous", "congestion", "public-goods")
+QUICK_EPISODES = 20  # of `diml bench --quick`
 LEARNER_PARAMETERS = ("learning_rate", "precision", "exploration")
 
 

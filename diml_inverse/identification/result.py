@@ -73,7 +73,7 @@ class Identification:
     def plot(self) -> Figure:
         """Heat map of effective observations: own action by context, a panel for each of few agents; else agent by
         context."""
-        from diml_inverse.identification.picture import heat_map
+        from diml_inverse.identification.picture import heat_map  # only a picture needs matplotlib, slow to load
 
         return heat_map(self.table)
 

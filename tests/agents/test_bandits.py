@@ -12,7 +12,7 @@ from scipy.stats import norm
 import agents
 import diml_envs
 from agents import EXP3, UCB1, EpsilonGreedy, GradientBandit, Softmax, ThompsonSampling
-from agents.largest_draw import largest_draw_probs
+from agents.parts.largest_draw import largest_draw_probs
 
 
 def mean(values):

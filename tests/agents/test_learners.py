@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import agents
 from agents import EpsilonGreedy, Feedback, Hedge, LogitQ, QLearning, draw_actions
-from agents.choice_rules import logit_response
+from agents.parts.choice_rules import logit_response
 
 
 def test_logit_q_is_the_papers_recursion():

@@ -18,7 +18,7 @@ from pettingzoo import ParallelEnv
 
 import agents
 import diml_envs
-from agents.randomness import model_seed_of
+from agents.playing.randomness import model_seed_of
 from diml_envs.mechanisms import MISSING, TabularMechanism
 
 pytest.importorskip("stable_baselines3")

@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-from diml_inverse.cli.options import human_play_option
+from diml_inverse.cli.options import QUICK_EPISODES, human_play_option
 from diml_inverse.cli.settings import check_name
 
 SUITES = Path(__file__).parents[2] / "benchmark" / "running" / "built_in"  # TOML files
-QUICK_EPISODES = 20
 # Estimators by name, and the steps of the ablation; those of one model of learning are called as_logit_q and so on.
 ESTIMATORS = (
     "auto, families, neural, tabular, structured, wrong_learner, cloning, equilibrium, qre, maxent_irl, published, "

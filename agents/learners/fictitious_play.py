@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.choice_rules import FloatArray, logit_response
-from agents.ewa import Experience
-from agents.learner import Learner
-from agents.parameters import check_parameters
+from agents.learners.ewa import Experience
+from agents.parts.choice_rules import FloatArray, logit_response
+from agents.parts.learner import Learner
+from agents.parts.parameters import check_parameters
 from diml_envs.games.players import Feedback
 
 

@@ -15,11 +15,11 @@ from stable_baselines3.common.callbacks import BaseCallback, ConvertCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from agents.aside import Aside, Randomness
-from agents.parties import Decision, Outcome
-from agents.randomness import model_seed_of
-from agents.sb3 import SB3
-from agents.sb3_bridge import BridgeEnv, EndOfRun, Reached, plain_info, teller
+from agents.playing.aside import Aside, Randomness
+from agents.playing.parties import Decision, Outcome
+from agents.playing.randomness import model_seed_of
+from agents.playing.sb3 import SB3
+from agents.playing.sb3_bridge import BridgeEnv, EndOfRun, Reached, plain_info, teller
 
 
 def seat_models(
@@ -42,7 +42,7 @@ def seat_models(
 
 
 class ModelParty:
-    """The agents of one model. See `agents.parties.Party`.
+    """The agents of one model. See `agents.playing.parties.Party`.
 
     Args:
         recipe: of the model.

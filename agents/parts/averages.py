@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agents.choice_rules import FloatArray, chosen
+from agents.parts.choice_rules import FloatArray, chosen
 from diml_envs.games.players import Feedback
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.averages import Averages, averaged, nothing_taken
-from agents.choice_rules import FloatArray, epsilon_greedy
-from agents.learner import Learner
-from agents.parameters import check_parameters
+from agents.parts.averages import Averages, averaged, nothing_taken
+from agents.parts.choice_rules import FloatArray, epsilon_greedy
+from agents.parts.learner import Learner
+from agents.parts.parameters import check_parameters
 from diml_envs.games.players import Feedback
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from agents.plays import Plays
-from agents.randomness import decisions_of, env_seed_of
+from agents.playing.plays import Plays
+from agents.playing.randomness import decisions_of, env_seed_of
 from diml_envs.games.env import RepeatedGameEnv
 from diml_envs.games.players import Feedback
 from diml_envs.mechanisms.base import MISSING

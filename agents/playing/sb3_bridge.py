@@ -19,7 +19,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
 
-from agents.aside import Aside
+from agents.playing.aside import Aside
 
 Tell = Callable[[Any], NDArray[np.float64] | None]
 

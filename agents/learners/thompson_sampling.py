@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from agents.averages import Averages, averaged, nothing_taken
-from agents.choice_rules import FloatArray
-from agents.largest_draw import largest_draw_probs
-from agents.learner import Learner
-from agents.parameters import check_parameters
+from agents.parts.averages import Averages, averaged, nothing_taken
+from agents.parts.choice_rules import FloatArray
+from agents.parts.largest_draw import largest_draw_probs
+from agents.parts.learner import Learner
+from agents.parts.parameters import check_parameters
 from diml_envs.games.players import Feedback
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.choice_rules import FloatArray
-from agents.learner import Learner
+from agents.parts.choice_rules import FloatArray
+from agents.parts.learner import Learner
 from diml_envs.games.players import Feedback
 
 

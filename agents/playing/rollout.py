@@ -14,10 +14,10 @@ from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from agents.batched import play_batched
-from agents.plays import Plays
-from agents.sb3 import SB3
-from agents.stepping import play_stepping
+from agents.playing.batched import play_batched
+from agents.playing.plays import Plays
+from agents.playing.sb3 import SB3
+from agents.playing.stepping import play_stepping
 from diml_envs.games.env import RepeatedGameEnv
 from diml_envs.games.players import check_feedback, is_learner
 from diml_envs.traces import Traces

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 from tqdm import tqdm
 
-from agents.parties import Outcome, Party, Single
-from agents.plays import Plays
-from agents.randomness import decisions_of, env_seed_of
-from agents.sb3 import SB3
+from agents.playing.parties import Outcome, Party, Single
+from agents.playing.plays import Plays
+from agents.playing.randomness import decisions_of, env_seed_of
+from agents.playing.sb3 import SB3
 from diml_envs.mechanisms.base import MISSING
 
 Row = NDArray[np.float64]
@@ -66,7 +66,7 @@ def _seated(
     recipes = {agent: learner for agent, learner in learners.items() if isinstance(learner, SB3)}
     parties: dict[int, Party] = {}
     if recipes:
-        from agents.sb3_party import seat_models  # where stable-baselines3 is needed
+        from agents.playing.sb3_party import seat_models  # where stable-baselines3 is needed
 
         parties.update(seat_models(env, recipes, seed, episodes_per_run))
     for place, (agent, learner) in enumerate(learners.items()):

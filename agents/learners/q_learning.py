@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.choice_rules import FloatArray, chosen, epsilon_greedy
-from agents.learner import Learner
-from agents.parameters import check_parameters
+from agents.parts.choice_rules import FloatArray, chosen, epsilon_greedy
+from agents.parts.learner import Learner
+from agents.parts.parameters import check_parameters
 from diml_envs.games.players import Feedback
 
 Observations = NDArray[np.float32] | None

@@ -1,0 +1,1 @@
+"""The rollout: learners play an environment, stepped or all episodes at once."""
