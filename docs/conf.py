@@ -13,7 +13,7 @@ copyright = f"2026, {author}"  # sphinx asks for this name
 version = release = installed("diml")
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 2
 
 autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}

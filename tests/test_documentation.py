@@ -17,6 +17,8 @@ import matplotlib
 import pytest
 from places import ROOT
 
+from diml_envs.games.registration import GAMES
+
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -74,6 +76,41 @@ def test_the_site_has_the_docstrings_and_names_who_holds_the_copyright(site: Pat
     assert "AttractionDynamics" in page
     assert "the diml contributors" in page
     assert "the diml contributors" in (ROOT / "LICENSE").read_text()
+
+
+WORDS = ROOT / "docs" / "words.md"
+
+
+def terms() -> list[str]:
+    lines = re.findall(r"^([^\n#:][^\n]*)\n: ", WORDS.read_text(), re.MULTILINE)
+    return [term for line in lines for term in line.split(", ")]
+
+
+def test_every_word_explained_is_one_that_a_reader_meets() -> None:
+    others = [page for page in [*PAGES, *(ROOT / "docs" / "reference").glob("*.md")] if page != WORDS]
+    code = [file for folder in ("diml_envs", "agents", "diml_inverse") for file in (ROOT / folder).rglob("*.py")]
+    read = " ".join(re.sub(r"[\s_*`]+", " ", file.read_text().lower()) for file in others + code)
+    assert len(terms()) > 30
+    assert [term for term in terms() if not re.search(rf"\b{re.escape(term.lower())}", read)] == []
+
+
+@pytest.mark.parametrize(
+    "jargon", ["surrogate", "gauge", "nats", "evidence", "effective observations", "family", "member", "suite", "E1"]
+)
+def test_the_jargon_is_explained(jargon: str) -> None:
+    assert jargon in terms()
+
+
+def test_the_site_links_the_words_and_readme_does(site: Path) -> None:
+    assert 'href="words.html"' in (site / "index.html").read_text()
+    assert "<dt>surrogate" in (site / "words.html").read_text()
+    assert "(docs/words.md)" in README.read_text()
+
+
+def test_the_two_ids_of_every_game_stand_side_by_side() -> None:
+    page = (ROOT / "docs" / "environments.md").read_text()
+    for game in GAMES:
+        assert f"| `diml/{game}_v0` | `diml/{game.title().replace('_', '')}-v0` |" in page
 
 
 class Fetched(HTMLParser):

@@ -15,11 +15,11 @@ COMMANDS = {
     "envs": "List the registered games.",
     "rollout": "Let learning agents play a game, and record what they did.",
     "fit": "Recover payoffs from recorded play.",
-    "identify": "Say which payoff differences recorded play pins down.",
+    "identify": "Say which payoff differences the recorded play pins down.",
     "evaluate": "Judge a fit by other play.",
     "tasks": "List the benchmark's tasks, or write one as files.",
     "bench": "Run a suite of tasks and estimators.",
-    "score": "Judge answers to a task that were found elsewhere.",
+    "score": "Judge answers that another program gave to a task.",
     "report": "Show the results of an evaluation as a web page.",
 }
 

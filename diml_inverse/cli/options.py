@@ -36,7 +36,12 @@ def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(columns=Columns(*(options.pop(f"{name}_column") for name in Columns._fields)), **options)
 
     for name, default in reversed(Columns()._asdict().items()):
-        option = click.option(f"--{name}-column", default=default, show_default=True, help="In a CSV or Parquet file.")
+        option = click.option(
+            f"--{name}-column",
+            default=default,
+            show_default=True,
+            help=f"Column of the {name}, in a CSV or Parquet file.",
+        )
         with_columns = option(with_columns)
     return with_columns
 
@@ -71,19 +76,27 @@ def form_options(command: Command) -> Command:
             show_default=True,
             help=f"Form to fit: auto, {', '.join(MECHANISMS)}, an installed plug-in, or FILE.py:NAME.",
         ),
-        click.option("--learning-rate", type=Between(0, 1, "1]"), help="Of the learners; default: the file's or 0.25."),
-        click.option("--precision", type=Between(0), help="Of the learners; default: the file's or 1."),
+        click.option(
+            "--learning-rate",
+            type=Between(0, 1, "1]"),
+            help="How much the last round weighs in what agents have learnt. Default: as the file says, else 0.25.",
+        ),
+        click.option(
+            "--precision",
+            type=Between(0),
+            help="How sharply agents prefer what has paid more. Default: as the file says, else 1.",
+        ),
         click.option(
             "--exploration",
             type=Between(0, 1, end="1)"),
-            help="Of the learners; default: the file's or 0.02.",
+            help="How often agents choose blindly. Default: as the file says, else 0.02.",
         ),
         click.option(
             "--learners",
             type=click.Choice(["logit-q", "auto"]),
             default="logit-q",
             show_default=True,
-            help="How the agents learn; auto: chosen by held-out likelihood and fitted.",
+            help="How the agents learn. auto compares models of learning on held-out episodes and fits the best.",
         ),
     )
     for option in reversed(options):
@@ -102,6 +115,6 @@ human_play_option = click.option(
     "--human-play",
     envvar="DIML_HUMAN_PLAY",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of human plays (inspection_game/, repeated_pd/, each with plays.csv and truth.json), which are "
-    "no part of this program; without it those tasks are skipped.  [variable: DIML_HUMAN_PLAY]",
+    help="Folder of human play (inspection_game/ and repeated_pd/, each with plays.csv and truth.json), which does "
+    "not come with this program. Without it those tasks are skipped.  [variable: DIML_HUMAN_PLAY]",
 )

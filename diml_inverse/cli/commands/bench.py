@@ -46,49 +46,54 @@ def repeated(args: list[str]) -> list[str]:
 
 @click.command(cls=Bench)
 @click.argument("suite")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder.")
 @click.option(
-    "--seeds", multiple=True, type=click.IntRange(0), help="Of mechanism, play and fit.  [default: the suite's]"
+    "-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of results."
 )
-@click.option("--tasks", multiple=True, help="Of the suite's, by name or pattern (`E7-*`).  [default: all]")
+@click.option(
+    "--seeds", multiple=True, type=click.IntRange(0), help="Seeds of mechanism, play and fit.  [default: the suite's]"
+)
+@click.option("--tasks", multiple=True, help="Tasks of the suite to run, by name or pattern (`E7-*`).  [default: all]")
 @click.option(
     "--estimators",
     multiple=True,
-    help=f"Of the suite's, or any of {ESTIMATORS}; `ablation` for {ABLATION}.  [default: the suite's]",
+    help=f"Estimators to run: the suite's, or any of {ESTIMATORS}; `ablation` for {ABLATION}. [default: the suite's]",
 )
 @click.option(
     "--plugin",
     "places",
     multiple=True,
     metavar="FILE.py:NAME",
-    help="An estimator of your own; runs with the suite's, unless --estimators says otherwise.",
+    help="An estimator of your own. It runs beside the suite's, unless --estimators says otherwise.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1), help="Cells at a time, one thread each.  [default: 1; all cores of Ray]"
+    "--jobs", type=click.IntRange(1), help="Cells to run at a time, one thread each.  [default: 1; all cores of Ray]"
 )
 @click.option(
     "--ray",
     metavar="ADDRESS",
     help="Run on a Ray cluster: HOST:PORT, `auto`, or `local` to start one here. All its machines need this program, "
-    "and files given here at the same place.",
+    "and the files named here in the same place.",
 )
 @click.option(
-    "--cell-seconds", type=click.FloatRange(0, min_open=True), help="Limit of a cell.  [default: the suite's]"
+    "--cell-seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="Time limit of a cell, in seconds.  [default: the suite's]",
 )
-@click.option("--cell-memory", type=click.IntRange(1), help="Limit of a cell, in MB.  [default: the suite's]")
+@click.option("--cell-memory", type=click.IntRange(1), help="Memory limit of a cell, in MB.  [default: the suite's]")
 @human_play_option
-@click.option("--quick", is_flag=True, help=f"Two tasks, seed 0, {QUICK_EPISODES} episodes.")
+@click.option("--quick", is_flag=True, help=f"Run two tasks only, with seed 0 and {QUICK_EPISODES} episodes.")
 def command(suite: str, **asked: Any) -> None:
     """Run a SUITE of tasks with its estimators, and report.
 
-    SUITE is a TOML file, or one of `paper`, the published experiments, learners known; `learners`, learners of every
-    kind, estimators told nothing of how they learn; `core`, small games under every condition that play comes in;
-    `consistency`, error against the number of episodes.
+    A suite is a list of tasks and estimators. SUITE is a TOML file, or one of these: `paper`, the published
+    experiments, where estimators are told how the agents learn; `learners`, learners of every kind, of which estimators
+    are told nothing; `core`, small games under every condition that play comes in; `consistency`, the error against the
+    number of episodes.
 
-    The folder fills with a JSON file for each cell (task, estimator, seed), and in the end results.csv, report.md and
-    figures. A run that was interrupted, or is given more seeds, tasks or estimators, does only what is missing, and
-    what failed. A cell that raises, hangs or takes too much memory is a row that says so; the rest goes on. On stdout:
-    the main metrics as CSV, means over seeds.
+    The folder gets a JSON file for each cell (task, estimator, seed), and in the end results.csv, report.md and
+    figures. If a run was interrupted, or is given more seeds, tasks or estimators, the same command does what is
+    missing and what failed. A cell that raises an error, hangs or takes too much memory becomes a row that says so; the
+    rest goes on. Stdout gets the main metrics as CSV, means over seeds.
 
     \b
     Examples:

@@ -15,7 +15,11 @@ from diml_inverse.files import DIAGNOSIS, ESTIMATE, VERDICT
 @click.command()
 @click.argument("fit", type=click.Path(path_type=Path))
 @click.argument("plays", type=click.Path(path_type=Path))
-@click.option("--train", type=click.Path(path_type=Path), help="What FIT was fitted to: checked too, and cloned from.")
+@click.option(
+    "--train",
+    type=click.Path(path_type=Path),
+    help="The play that FIT was fitted to. It is checked too, and cloning learns from it.",
+)
 @click.option(
     "-o",
     "--output",
@@ -26,14 +30,15 @@ from diml_inverse.files import DIAGNOSIS, ESTIMATE, VERDICT
 def command(**asked: Any) -> None:
     """Judge the fit in the folder FIT by the play in PLAYS, which it should not have been fitted to.
 
-    Prints metric,value as CSV. Log-likelihoods are in nats per decision: of the fit, of choosing uniformly, and of the
-    truth where the file says in which game and by which learners it was simulated; then also the mean squared error
-    of payoff differences, and that error over the one of knowing nothing; then those of constant shares of choices and
-    of behavioural cloning.
+    Stdout gets metric,value as CSV. Log-likelihoods are in nats (natural logarithms) per decision: that of the fit, of
+    choosing uniformly, of constant shares of choices, and of behavioural cloning, which predicts choices from the last
+    rounds and knows no payoffs. Where the file says in which game and by which learners the play was simulated, the
+    truth's log-likelihood is there too, with the mean squared error of payoff differences, and that error divided by
+    the one of knowing nothing.
 
-    Says in a sentence whether the fit describes the agents: whether choices less their predicted probabilities are
-    unrelated to what was known before, and whether what knows no payoffs predicts no better. Tables and a picture
-    (choices over the rounds, calibration, autocorrelation, likelihoods) go to a folder, which is replaced.
+    A sentence says whether the fit describes the agents: whether its errors of prediction are unrelated to what was
+    known before the choice, and whether no method that ignores payoffs predicts better. Tables and a picture (choices
+    over the rounds, calibration, autocorrelation, likelihoods) go to a folder, which is replaced.
 
     \b
     Example:

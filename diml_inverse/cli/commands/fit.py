@@ -16,26 +16,28 @@ from diml_inverse.files import FACTS
 @click.argument("plays", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @form_options
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the fit.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the fit.")
 @column_options
-@click.option("--group-column", help="Fit each group of episodes apart: the column that names the group.")
-@click.option("--payoff-column", help="Column of realised payoffs, to compare with; the fit does not see it.")
-@click.option("--overwrite", is_flag=True, help="Replace a former fit.")
+@click.option("--group-column", help="Column that names a group of episodes; each group is fitted apart.")
+@click.option("--payoff-column", help="Column of the payoffs earned, to compare with. The fit does not see it.")
+@click.option("--overwrite", is_flag=True, help="Replace the fit that is there.")
 def command(**asked: Any) -> None:
     """Recover the payoffs behind the choices in PLAYS, a .nc, .csv or .parquet file.
 
-    The form fitted by default is a table with a free payoff for every profile and agent if there are at least 20
-    observed decisions for each of those payoffs; else the structure is learnt as well: which kinds of interaction the
-    payoffs are made of in a small game, which family of networks predicts best in a large one.
+    By default the fit is a table with a free payoff for every joint action and agent, if there are at least 20 observed
+    decisions for each of those payoffs. Otherwise the structure is learnt as well: in a small game, which kinds of
+    interaction the payoffs are made of; in a large one, which family of networks predicts best.
 
-    The learners' parameters are those given here, else those of the simulated learners named in the file, else .25,
-    1 and .02. Behaviour shows the product of payoffs and precision only: unless the precision is known, read signs
-    and ratios. With --learners auto nothing is taken to be known of them: models of learning from bandits to
-    experience-weighted attraction are compared on held-out episodes, which takes a minute or more.
+    The fit needs a model of how the agents learn. Its parameters are those given here, else those of the simulated
+    learners named in the file, else .25, 1 and .02. Choices show only the product of payoffs and precision: unless you
+    know the precision, read signs and ratios of payoffs. With --learners auto you need know nothing of the learners:
+    models from bandits to experience-weighted attraction are compared on held-out episodes, in a minute or more.
 
     The folder holds estimate.safetensors, payoff_differences.csv, history.csv, fit.json and picture.png; summary.txt
-    where there are standard errors; and what the game is made of where that was learnt. On stdout: the payoff
-    differences as CSV, also scaled so that each agent's largest is 1, beside the true ones where known.
+    where there are standard errors; and what the game is made of where that was learnt. Stdout gets the payoff
+    differences as CSV, also scaled so that each agent's largest is 1, beside the true ones where they are known. A
+    sentence on stderr says whether the model describes the agents. "Do not believe its payoffs" means what it says: try
+    --learners auto, and if that is refused too, do not use the table.
 
     \b
     Examples:

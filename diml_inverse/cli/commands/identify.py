@@ -16,19 +16,20 @@ from diml_inverse.files import IDENTIFICATION
 @click.argument("plays", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @form_options
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the fit.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the fit.")
 @column_options
-@click.option("--overwrite", is_flag=True, help="Replace a former folder.")
+@click.option("--overwrite", is_flag=True, help="Replace the result that is there.")
 def command(**asked: Any) -> None:
     """Say which payoff differences the choices in PLAYS pin down, a .nc, .csv or .parquet file.
 
-    The form and the learners are fitted first, as `diml fit` with the same options does: how much a choice tells
-    depends on how even it was. Then each difference (payoff of an own action less the mean over own actions, given
-    what the others did) is identified exactly, only through the structure or smoothness of the form fitted, in part,
-    or not at all, with the effective number of observations behind it; and what no choice tells is listed.
+    First the payoffs and the learners are fitted, as `diml fit` with the same options does, since a choice tells the
+    more the more even it was. A difference is the payoff of an own action less the mean over own actions, given what
+    the others did. Each one is identified exactly, only through the structure or smoothness of the form fitted, in
+    part, or not at all. Beside it stand its effective observations: how many fully informative decisions would tell as
+    much. What no choice can tell is listed too.
 
-    The folder holds identification.csv, invariances.csv, identification.png and report.txt. On stdout, as CSV: how
-    many differences of each agent are identified how, and the median of their effective observations.
+    The folder holds identification.csv, invariances.csv, identification.png and report.txt. Stdout gets a CSV: for each
+    agent, how many differences are identified in which way, and the median of their effective observations.
 
     \b
     Examples:

@@ -18,8 +18,8 @@ def command(results: Path, output: Path) -> None:
     """Show the RESULTS of `diml bench` as a web page.
 
     OUTPUT/index.html is one file that needs no network: leaderboards, tables to sort and filter, pictures, and behind
-    every number the command, seed, versions and log of its cells. It shows what cells there are, also of a run that
-    still goes on; run again, it is replaced.
+    every number the command, seed, versions and log of its cells. While a run goes on, the page shows the cells that
+    are done; a later call replaces it.
 
     \b
     Example:

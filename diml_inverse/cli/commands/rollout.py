@@ -33,7 +33,7 @@ ENDINGS = (".nc", ".csv", ".parquet")
 @click.argument("env_id")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help=f"File: {', '.join(ENDINGS)}.")
 @click.option("--episodes", type=click.IntRange(1), default=60, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the play.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the play.")
 @click.option("--set", "env_pairs", multiple=True, metavar="NAME=VALUE", help="A setting of the game; may be repeated.")
 @click.option(
     "--learner",
@@ -41,12 +41,19 @@ ENDINGS = (".nc", ".csv", ".parquet")
     show_default=True,
     help=f"Who plays: {', '.join(LEARNERS)}, an installed plug-in, or FILE.py:NAME.",
 )
-@click.option("--learner-set", "learner_pairs", multiple=True, metavar="NAME=VALUE", help="A setting of the learner.")
+@click.option(
+    "--learner-set",
+    "learner_pairs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting of the learner; may be repeated.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the file if there is one.")
 def command(env_id: str, learner: str, output: Path, overwrite: bool, **asked: Any) -> None:
     """Let learning agents play the game ENV_ID (see `diml envs`) and record their actions.
 
-    The file holds what was done, by whom, in what and with which seed; never what was earned.
+    The file holds the agents' actions, and which game, learners and seed they come from. It never holds what was
+    earned.
 
     \b
     Examples:

@@ -17,7 +17,7 @@ from diml_inverse.cli.options import human_play_option
     type=click.Path(path_type=Path, file_okay=False),
     help="Write the task as files: seen/ is for the method, truth/ is not.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of what is exported.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of what is exported.")
 @human_play_option
 def command(**asked: Any) -> None:
     """List the benchmark's tasks, or those of NAMES, as CSV; NAMES may be patterns, or suites.
@@ -25,8 +25,7 @@ def command(**asked: Any) -> None:
     Columns: task, the suites that have it, agents, actions, whether estimators are told how the agents learn (known or
     unknown), the metric it is judged by first, and a sentence.
 
-    --export writes one task as files, for a method that is not written in Python. What it hands in is judged by
-    `diml score`.
+    --export writes one task as files, for a method that is not written in Python. `diml score` judges its answers.
 
     \b
     Examples:
