@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from diml_envs.traces.atomic import atomic_write
 from diml_inverse.benchmark.reports import figures, tables
-from diml_inverse.benchmark.reports.consistency_report import consistency_section
+from diml_inverse.benchmark.reports.consistency import consistency_section
 from diml_inverse.benchmark.reports.learners import learners_section
 from diml_inverse.benchmark.running.cells import Record
 from diml_inverse.benchmark.running.estimators import ABLATION, ESTIMATORS, MAIN, about_estimator

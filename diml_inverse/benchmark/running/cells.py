@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from diml_envs.traces.atomic import atomic_write
+from diml_inverse.benchmark.running.differences import save_differences
 from diml_inverse.benchmark.running.entries import Entry
-from diml_inverse.benchmark.scoring.differences import save_differences
 from diml_inverse.benchmark.scoring.scores import Score, bound, scores
 from diml_inverse.benchmark.tasks.task import Task
 from diml_inverse.versions import versions

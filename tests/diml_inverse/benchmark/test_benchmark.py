@@ -8,9 +8,9 @@ import pytest
 from benchmark_tasks import CONGESTION, CROWD, UNSTRUCTURED
 
 from diml_inverse.benchmark.reports import figures, tables
-from diml_inverse.benchmark.reports.paper_figures import PUBLISHED
 from diml_inverse.benchmark.reports.report import TABLES, write_report
 from diml_inverse.benchmark.reports.results import COLUMNS, read_records, results_table
+from diml_inverse.benchmark.reports.tables import PUBLISHED
 from diml_inverse.benchmark.running.cells import Cell, Record, run_cell
 from diml_inverse.benchmark.running.estimators import ABLATION, ABOUT, ESTIMATORS, MAIN, SURROGATES, why_not
 from diml_inverse.benchmark.running.published import PublishedDIML

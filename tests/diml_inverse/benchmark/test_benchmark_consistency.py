@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 import statsmodels.api
 
-from diml_inverse.benchmark.reports.consistency import errors, slopes
-from diml_inverse.benchmark.reports.consistency_report import (
+from diml_inverse.benchmark.reports.consistency import (
     PICTURE,
     SLOPES,
     consistency_section,
     error_against_episodes,
+    errors,
+    slopes,
 )
 from diml_inverse.benchmark.running.suites import SUITES
 from diml_inverse.benchmark.tasks.consistency import CONSISTENCY

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import trim_mean
 
-from diml_inverse.benchmark.page.interval import interquartile_mean, stratified_interval
-from diml_inverse.benchmark.page.leaderboard import measured, standings
+from diml_inverse.benchmark.page.leaderboard import interquartile_mean, measured, standings, stratified_interval
 
 
 @pytest.mark.parametrize("number", range(1, 14))
