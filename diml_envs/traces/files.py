@@ -1,10 +1,11 @@
 """Traces in files, by ending: `.nc` holds everything; `.parquet` and `.csv` hold the long data frame.
 
-* `.nc` is netCDF-4 (`diml_envs.netcdf`), the format to keep traces in.
+* `.nc` is netCDF-4 (`diml_envs.traces.netcdf`), the format to keep traces in.
 * `.parquet` holds the long frame with labels and metadata beside it, so that it too comes back as it was.
 * `.csv` is written with commas and read with commas, semicolons, tabs or bars (`diml_envs.traces.delimited`). It holds
-  the long frame and no more: actions that nobody played and metadata are lost, and columns in which
-  every value reads as a number or as True/False become that. An empty action field is an unobserved action.
+  the long frame and no more: actions that nobody played, metadata, and where no persons are named the agents whose
+  moves are given, are lost, and columns in which every value reads as a number or as True/False become that. An empty
+  action field is an unobserved action.
 
 Files written by others, with columns of any name, load from `.parquet` and `.csv`.
 """
@@ -22,20 +23,25 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from diml_envs.traces.atomic import atomic_write
+from diml_envs.traces.columns import Columns
 from diml_envs.traces.delimited import dialect_of, read_delimited
+from diml_envs.traces.fields import Fields
 from diml_envs.traces.frame_checks import check_columns
-from diml_envs.traces.frames import traces_from_frame, traces_to_frame
+from diml_envs.traces.frames import fields_of_frame, frame_of_fields
 from diml_envs.traces.labels import Label, checked_labels
 from diml_envs.traces.netcdf import read_netcdf, write_netcdf
-from diml_envs.traces.traces import Traces
 
 _DESCRIPTION = b"diml_traces"  # key in a Parquet file's schema
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}")  # more digits are an identifier, which must not be rounded
 _NUMBER = re.compile(r"(?![+-]?[0-9]{16,}$)[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
-def save_traces(traces: Traces, path: str | Path) -> None:
+def write_fields(play: Any, path: str | Path) -> None:
     """Write to `path`, whole or not at all, in the format of its ending: `.nc`, `.parquet` or `.csv`.
+
+    Args:
+        play: has the attributes of `Traces`.
+        path: the file.
 
     Raises:
         ValueError: another ending.
@@ -43,15 +49,15 @@ def save_traces(traces: Traces, path: str | Path) -> None:
     """
     write, _ = _format(path)
     with atomic_write(path) as temporary:
-        write(traces, temporary)
+        write(play, temporary)
 
 
-def load_traces(path: str | Path, **columns: Any) -> Traces:
-    """Read `.nc`, `.parquet` or `.csv`.
+def read_fields(path: str | Path, **choices: Any) -> Fields:
+    """Read `.nc`, `.parquet` or `.csv`: the arguments of `Traces`.
 
     Args:
         path: the file.
-        columns: arguments of `traces_from_frame` (episode="pair", action_labels=...) for a frame of other columns.
+        choices: arguments of `Traces.from_frame` (episode="pair", action_labels=...) for a frame of other columns.
             Such a file is read as anyone's: what was saved beside the frame is not used. Defaults change nothing.
 
     Raises:
@@ -59,27 +65,35 @@ def load_traces(path: str | Path, **columns: Any) -> Traces:
         FileNotFoundError: no such file.
     """
     _, read = _format(path)
-    columns = {name: value for name, value in columns.items() if value is not None and value != name}
     with open(path, "rb"):
         pass  # what the system has against it (not found, no permission, a folder) is best said in its own words
+    names = Columns._field_defaults
+    changed = {name: value for name, value in choices.items() if name in names and value != names[name]}
+    changed |= {name: value for name, value in choices.items() if name not in names and value}
     try:
-        return read(Path(path), **columns)
+        return read(Path(path), **changed)
     except (ValueError, OSError, MemoryError, pa.ArrowException) as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _write_csv(traces: Traces, path: Path) -> None:
-    traces_to_frame(traces).to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+def _of_frame(frame: pd.DataFrame, **choices: Any) -> Fields:
+    names = {name: choices.pop(name) for name in Columns._fields if name in choices}
+    return fields_of_frame(frame, Columns(**names), **choices)
 
 
-def _read_csv(path: Path, **columns: Any) -> Traces:
-    names = [columns.get(name, name) for name in ("episode", "round", "agent", "action")]
+def _write_csv(play: Any, path: Path) -> None:
+    frame_of_fields(play).to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def _read_csv(path: Path, **choices: Any) -> Fields:
+    columns = Columns(**{name: value for name, value in choices.items() if name in Columns._fields})
+    names = [name for name in columns if name is not None]
     frame = read_delimited(path, names)
     decimal = dialect_of(path, names).decimal
-    for name in {names[0], names[1], names[3]} & set(frame.columns):  # names of agents stay text
+    for name in (set(names) - {columns.agent}) & set(frame.columns):  # names of agents stay text
         if list(frame.columns).count(name) == 1:
             frame[name] = _typed(frame[name], decimal)
-    return traces_from_frame(frame, **columns)
+    return _of_frame(frame, **choices)
 
 
 def _typed(column: pd.Series[Any], decimal: str) -> Any:
@@ -96,24 +110,24 @@ def _typed(column: pd.Series[Any], decimal: str) -> Any:
     return column
 
 
-def _write_parquet(traces: Traces, path: Path) -> None:
-    frame = traces_to_frame(traces)
-    if _mixed(traces.action_labels):
-        frame["action"] = frame["action"].astype(object).map(str, na_action="ignore")
+def _write_parquet(play: Any, path: Path) -> None:
+    frame = frame_of_fields(play)
+    if _mixed(play.action_labels):
+        frame["action"] = frame["action"].astype(object).map(_as_text, na_action="ignore")
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    labels = dict(zip(traces.agents, traces.action_labels, strict=True))
-    kept = {"action_labels": labels, "episodes": traces.episodes, "metadata": traces.metadata}
+    labels = dict(zip(play.agents, play.action_labels, strict=True))
+    kept = {"action_labels": labels, "episodes": play.episodes, "metadata": play.metadata, "given": play.given}
     table = table.replace_schema_metadata({**table.schema.metadata, _DESCRIPTION: json.dumps(kept)})
     pyarrow.parquet.write_table(table, path, write_page_checksum=True)
 
 
-def _read_parquet(path: Path, **columns: Any) -> Traces:
+def _read_parquet(path: Path, **choices: Any) -> Fields:
     with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
         table = file.read()
     frame, description = table.to_pandas(ignore_metadata=True), (table.schema.metadata or {}).get(_DESCRIPTION)
-    if description is None or columns:
-        return traces_from_frame(frame, **columns)
-    labels, episodes, metadata = _described(description)
+    if description is None or choices:
+        return _of_frame(frame, **choices)
+    labels, episodes, metadata, given = _described(description)
     check_columns(frame, ["episode", "round", "agent", "action"])
     for name, known in (("episode", episodes), ("agent", list(labels))):
         if not frame[name].isin(known).all():
@@ -122,18 +136,19 @@ def _read_parquet(path: Path, **columns: Any) -> Traces:
     frame = frame.assign(
         episode=pd.Categorical(frame["episode"], episodes), agent=pd.Categorical(frame["agent"], list(labels))
     )
-    as_written = {name: list(map(str, own)) for name, own in labels.items()} if _mixed(labels.values()) else labels
-    traces = traces_from_frame(frame, action_labels=as_written)
-    in_turn = [labels[name] for name in traces.agents]
-    return Traces(traces.actions, traces.lengths, traces.agents, in_turn, traces.episodes, metadata)
+    as_written = {name: list(map(_as_text, own)) for name, own in labels.items()} if _mixed(labels.values()) else labels
+    fields = fields_of_frame(frame, action_labels=as_written)
+    in_turn = [labels[str(name)] for name in fields.agents or ()]
+    return fields._replace(action_labels=in_turn, metadata=metadata, given=given)
 
 
-def _described(description: bytes) -> tuple[dict[str, list[Label]], list[Label], dict[str, Any]]:
-    """Action labels of each agent, episodes and metadata, as `_write_parquet` put them beside the frame."""
+def _described(description: bytes) -> tuple[dict[str, list[Label]], list[Label], dict[str, Any], list[str]]:
+    """Action labels of each agent, episodes, metadata and given agents, as `_write_parquet` put them there."""
     try:
         kept = json.loads(description)
         labels = {str(name): list(own) for name, own in kept["action_labels"].items()}
-        return labels, list(checked_labels(kept["episodes"], "episodes")), dict(kept["metadata"])
+        given = list(checked_labels(kept.get("given", []), "given"))  # version 0.1.0 wrote none
+        return labels, list(checked_labels(kept["episodes"], "episodes")), dict(kept["metadata"]), list(map(str, given))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"its description of labels and metadata is damaged: {error!r}") from error
 
@@ -143,14 +158,19 @@ def _mixed(labels: Iterable[Sequence[Label]]) -> bool:
     return len({isinstance(label, str) for own in labels for label in own}) > 1
 
 
-_FORMATS: dict[str, tuple[Callable[[Traces, Path], None], Callable[..., Traces]]] = {
+def _as_text(label: Label) -> str:
+    """1, 1.0 and True, which are equal, alike."""
+    return label if isinstance(label, str) else repr(float(label))
+
+
+_FORMATS: dict[str, tuple[Callable[[Any, Path], None], Callable[..., Fields]]] = {
     ".nc": (write_netcdf, read_netcdf),
     ".parquet": (_write_parquet, _read_parquet),
     ".csv": (_write_csv, _read_csv),
 }
 
 
-def _format(path: str | Path) -> tuple[Callable[[Traces, Path], None], Callable[..., Traces]]:
+def _format(path: str | Path) -> tuple[Callable[[Any, Path], None], Callable[..., Fields]]:
     ending = Path(path).suffix.lower()
     if ending not in _FORMATS:
         raise ValueError(f"{path}: unknown ending {ending!r}; traces are kept in {', '.join(_FORMATS)}")

@@ -16,7 +16,7 @@ Codes = NDArray[np.int64]
 
 
 def check_columns(frame: pd.DataFrame, names: list[str]) -> None:
-    """The frame has rows, and each of the four names is one column of its own."""
+    """The frame has rows, and each of the names is one column of its own."""
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(f"expected a pandas.DataFrame; got {type(frame).__name__} (many have a method to_pandas)")
     columns = [str(column) for column in frame.columns]
@@ -27,7 +27,7 @@ def check_columns(frame: pd.DataFrame, names: list[str]) -> None:
         if columns.count(str(name)) > 1:
             raise ValueError(f"there are {columns.count(str(name))} columns called {name!r}; rename or drop one")
     if len(set(names)) < len(names):
-        raise ValueError(f"episode, round, agent and action must be four different columns; got {names}")
+        raise ValueError(f"episode, round, agent and action must be four different columns, as any others; got {names}")
     if frame.empty:
         raise ValueError("the frame has no rows")
 

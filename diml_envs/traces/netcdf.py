@@ -5,6 +5,9 @@ is ever unpickled, and it was as small and as fast as compressed npz when both w
 
 Variables: `actions` [episode, round, agent], counted from 0, the fill value -1 where not observed; `lengths`
 [episode]. Attributes: `format`, `format_version`, and as JSON text `agents`, `action_labels`, `episodes`, `metadata`.
+Where people are known (format version 2; without them files are of version 1, as before): variables `persons`
+[episode, agent] with -1 for a given move, `sessions` and `begins` [episode]; attributes `person_labels`,
+`session_labels`, `given`.
 
 A damaged file must be an error, never a wrong answer or a hang. So files are written in HDF5's 1.10 layout, in which
 everything has a checksum (flipping one byte of an older layout can send the HDF5 library into an endless loop), and
@@ -24,32 +27,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diml_envs.mechanisms.base import MISSING
-from diml_envs.traces.traces import Traces
+from diml_envs.traces.fields import Fields
 
 FORMAT = "diml traces"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _JSON_ATTRIBUTES = ("agents", "action_labels", "episodes", "metadata")
+_JSON_OF_PEOPLE = ("person_labels", "session_labels", "given")
+_VARIABLES_OF_PEOPLE = {"persons": ("episode", "agent"), "sessions": ("episode",), "begins": ("episode",)}
 _COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
 _BEST_COMPRESSION = 1100  # deflate cannot make anything smaller than 1/1032 of what it was
 
 
-def write_netcdf(traces: Traces, path: Path) -> None:
-    """Write everything the traces hold."""
-    dtype = _smallest_integer(max(traces.action_counts))
+def write_netcdf(play: Any, path: Path) -> None:
+    """Write everything that traces hold; play has their attributes."""
+    dtype = _smallest_integer(max(map(len, play.action_labels)))
+    people = play.persons is not None or play.sessions is not None or bool(play.given)
     with h5netcdf.File(path, "w", libver=("v110", "v110")) as file:
-        file.dimensions = dict(zip(("episode", "round", "agent"), traces.actions.shape, strict=True))
-        actions = traces.actions.astype(dtype)
+        file.dimensions = dict(zip(("episode", "round", "agent"), play.actions.shape, strict=True))
+        actions = play.actions.astype(dtype)
         dimensions = tuple(file.dimensions)
         file.create_variable("actions", dimensions, dtype, data=actions, fillvalue=dtype.type(MISSING), **_COMPRESSED)
-        file.create_variable("lengths", dimensions[:1], np.int64, data=traces.lengths, **_COMPRESSED)
+        file.create_variable("lengths", dimensions[:1], np.int64, data=play.lengths, **_COMPRESSED)
         file.attrs["format"] = np.bytes_(FORMAT)
-        file.attrs["format_version"] = FORMAT_VERSION
-        for name in _JSON_ATTRIBUTES:
-            file.attrs[name] = np.bytes_(json.dumps(getattr(traces, name)))
+        file.attrs["format_version"] = FORMAT_VERSION if people else 1
+        for name in (*_JSON_ATTRIBUTES, *(_JSON_OF_PEOPLE if people else ())):
+            file.attrs[name] = np.bytes_(json.dumps(getattr(play, name)))
+        for name, over in _VARIABLES_OF_PEOPLE.items():
+            if people and getattr(play, name) is not None:
+                file.create_variable(name, over, np.int64, data=getattr(play, name), **_COMPRESSED)
 
 
-def read_netcdf(path: Path, **columns: Any) -> Traces:
-    """The traces that `write_netcdf` wrote.
+def read_netcdf(path: Path, **columns: Any) -> Fields:
+    """The fields of the traces that `write_netcdf` wrote.
 
     Raises:
         ValueError: columns are named, which such a file does not have; it is damaged, or holds something else.
@@ -60,9 +69,12 @@ def read_netcdf(path: Path, **columns: Any) -> Traces:
     try:
         # A netCDF-4 file is an HDF5 file; h5netcdf's own reader prints errors of its destructor on damaged ones.
         with h5py.File(path, "r") as file:
-            _check_format(file)
-            described = {name: _json(file, name) for name in _JSON_ATTRIBUTES}
-            return Traces(_array(file, "actions", 3), _array(file, "lengths", 1), **described)
+            people = _version(file) > 1
+            described = {name: _json(file, name) for name in (*_JSON_ATTRIBUTES, *(_JSON_OF_PEOPLE if people else ()))}
+            sizes = {"actions": 3, "lengths": 1}
+            if people:
+                sizes |= {name: len(over) for name, over in _VARIABLES_OF_PEOPLE.items() if name in file}
+            return Fields(**{name: _array(file, name, size) for name, size in sizes.items()}, **described)
     except (KeyError, RuntimeError, TypeError) as error:  # what h5py raises where a checksum does not fit
         raise ValueError(f"the file is damaged: {error}") from error
 
@@ -71,12 +83,13 @@ def _smallest_integer(count: int) -> np.dtype[Any]:
     return next(np.dtype(t) for t in (np.int8, np.int16, np.int32, np.int64) if count - 1 <= np.iinfo(t).max)
 
 
-def _check_format(file: Any) -> None:
+def _version(file: Any) -> int:
     if _text(file, "format") != FORMAT:
         raise ValueError(f"it does not hold traces: its attribute 'format' is not {FORMAT!r}")
     version = int(np.ravel(file.attrs["format_version"])[0])
     if version > FORMAT_VERSION:
         raise ValueError(f"it has format version {version}, from a newer diml; this one reads up to {FORMAT_VERSION}")
+    return version
 
 
 def _text(file: Any, name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""`Traces`: what an observer of repeated play sees. Actions and labels; nothing of the payoffs."""
+"""`Traces`: what an observer of repeated play sees. Actions, labels and who sat where; nothing of the payoffs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from diml_envs.mechanisms.base import MISSING
-from diml_envs.traces.labels import Label, checked_labels, label_kind
+from diml_envs.traces.checks import blank_padding, check_actions, check_sizes, checked_action_labels, checked_names
+from diml_envs.traces.columns import Columns
+from diml_envs.traces.fields import Fields
+from diml_envs.traces.frames import fields_of_frame, frame_of_fields
+from diml_envs.traces.joining import chosen_fields, followed_fields, joined_fields
+from diml_envs.traces.labels import Label, checked_labels
+from diml_envs.traces.people import GIVEN, checked_people, clusters_of
 from diml_envs.traces.remedies import Remedies
 from diml_envs.traces.validation import plain_json, whole_numbers
 
 __all__ = ["MISSING", "Label", "Traces"]
-
-MOST_UNLABELLED_ACTIONS = 2**20
 
 
 class Traces:
@@ -27,6 +31,10 @@ class Traces:
     undetermined (see `diml_inverse.log_likelihood` for what is then scored). Rounds from an episode's length
     on are padding: whatever they hold becomes `MISSING`, and rounds beyond the longest episode are cut.
 
+    Where persons are named, an agent is a seat, and an episode one match: the same people in the same seats for
+    consecutive rounds. What a person has learnt he takes from match to match. Without persons, every agent is somebody
+    new in every episode.
+
     Args:
         actions: integers [E, T, N]; each agent's actions counted from 0. Copied.
         lengths: rounds of each episode, [E]; default: T for all.
@@ -35,6 +43,14 @@ class Traces:
             action counts. Default: 0, 1, ... up to the largest action that anyone played.
         episodes: E distinct labels; default 0, 1, ...
         metadata: JSON values: who played, in what, which seed. Copied; numpy values become plain ones.
+        persons: who sat in each seat, integers [E, N] into `person_labels`; -1: that seat's moves are given (a script,
+            somebody who is not followed), context for the others, neither fitted nor scored. Default: nobody is named.
+        person_labels: distinct labels; default 0, 1, ... Labels that do not occur are dropped and the others sorted.
+        sessions: the session of each episode, integers [E] into `session_labels`. A person belongs to one session.
+        session_labels: as person_labels.
+        begins: integers [E], the round of its session at which each episode starts: the order of a person's matches.
+            Those that begin alike are in the order of episodes. Default: 0.
+        given: names of agents whose moves are given in all episodes.
 
     Labels are str, int, float or bool, and of one kind among themselves (the actions of one agent, the episodes).
 
@@ -48,6 +64,12 @@ class Traces:
     action_labels: tuple[tuple[Label, ...], ...]
     episodes: tuple[Label, ...]
     metadata: dict[str, Any]
+    persons: NDArray[np.int64] | None
+    person_labels: tuple[Label, ...]
+    sessions: NDArray[np.int64] | None
+    session_labels: tuple[Label, ...]
+    begins: NDArray[np.int64]
+    given: tuple[str, ...]
 
     def __init__(
         self,
@@ -57,55 +79,33 @@ class Traces:
         action_labels: Sequence[Sequence[Label]] | None = None,
         episodes: Sequence[Label] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        persons: ArrayLike | None = None,
+        person_labels: Sequence[Label] | None = None,
+        sessions: ArrayLike | None = None,
+        session_labels: Sequence[Label] | None = None,
+        begins: ArrayLike | None = None,
+        given: Sequence[str] = (),
     ) -> None:
-        given = whole_numbers(actions, "actions", dimensions=3)
-        num_episodes, num_rounds, num_agents = given.shape
-        if 0 in given.shape:
-            raise ValueError(f"no play: actions [E, T, N] have shape {list(given.shape)}")
-        self.agents = _names([f"agent_{i}" for i in range(num_agents)] if agents is None else agents)
+        played = whole_numbers(actions, "actions", dimensions=3)
+        num_episodes, num_rounds, num_agents = played.shape
+        if 0 in played.shape:
+            raise ValueError(f"no play: actions [E, T, N] have shape {list(played.shape)}")
+        self.agents = checked_names([f"agent_{i}" for i in range(num_agents)] if agents is None else agents)
         self.episodes = checked_labels(range(num_episodes) if episodes is None else episodes, "episodes")
         self.lengths = whole_numbers(np.full(num_episodes, num_rounds) if lengths is None else lengths, "lengths", 1)
-        self._check_sizes(given.shape)
-        self.actions = _blank_padding(given, self.lengths)
-        self.action_labels = self._labels_of_actions(action_labels)
+        check_sizes(played.shape, self.lengths, self.episodes, self.agents)
+        self.actions = blank_padding(played, self.lengths)
+        self.action_labels = checked_action_labels(action_labels, self.actions, self.agents)
         self.metadata = plain_json(metadata or {})
-        self._check_actions()
-        self.actions.flags.writeable = self.lengths.flags.writeable = False
-
-    def _check_sizes(self, shape: tuple[int, ...]) -> None:
-        num_episodes, num_rounds, num_agents = shape
-        _check_size("lengths", len(self.lengths), num_episodes, shape)
-        _check_size("episodes", len(self.episodes), num_episodes, shape)
-        _check_size("agents", len(self.agents), num_agents, shape)
-        bad = np.flatnonzero((self.lengths < 1) | (self.lengths > num_rounds))
-        if bad.size:
-            length = self.lengths[bad[0]]
-            raise ValueError(f"episode {self.episodes[bad[0]]!r}: length {length} is outside 1..{num_rounds}")
-
-    def _labels_of_actions(self, given: Sequence[Sequence[Label]] | None) -> tuple[tuple[Label, ...], ...]:
-        if given is None:
-            count = max(int(self.actions.max()) + 1, 1)
-            if count > MOST_UNLABELLED_ACTIONS:
-                raise ValueError(f"action {count - 1} is too large a number; count each agent's actions from 0")
-            return (tuple(range(count)),) * self.num_agents
-        if isinstance(given, Mapping):
-            raise ValueError("action_labels must be a list with the labels of each agent in turn; got a mapping")
-        _check_size("action_labels", len(given), self.num_agents, self.actions.shape)
-        named = zip(given, self.agents, strict=True)
-        labels = tuple(checked_labels(of_agent, f"actions of agent {agent!r}") for of_agent, agent in named)
-        if () in labels:
-            raise ValueError(f"agent {self.agents[labels.index(())]!r} has no actions: give it at least one label")
-        return labels
-
-    def _check_actions(self) -> None:
-        bad = (self.actions < MISSING) | (self.actions >= np.array(self.action_counts))
-        if bad.any():
-            episode, round_, agent = np.argwhere(bad)[0]
-            raise ValueError(
-                f"episode {self.episodes[episode]!r}, round {round_}, agent {self.agents[agent]!r}: action "
-                f"{self.actions[episode, round_, agent]} is outside 0..{self.action_counts[agent] - 1} "
-                f"({MISSING} means not observed)"
-            )
+        check_actions(self.actions, self.episodes, self.agents, self.action_counts)
+        people = checked_people(
+            self.agents, self.episodes, persons, person_labels, sessions, session_labels, begins, given
+        )
+        self._people = people
+        self.persons, self.person_labels, self.sessions, self.session_labels, self.begins, self.given = people
+        for array in (self.actions, self.lengths, self.persons, self.sessions, self.begins):
+            if array is not None:
+                array.flags.writeable = False
 
     @property
     def num_episodes(self) -> int:
@@ -132,6 +132,40 @@ class Traces:
         """bool [E, T, N]: the agent's action is known (neither missing nor padding)."""
         return self.actions != MISSING
 
+    @property
+    def followed(self) -> NDArray[np.bool_]:
+        """bool [E, N]: the seat's moves are somebody's choices to be explained, not given."""
+        if self.persons is not None:
+            return self.persons != GIVEN
+        return np.broadcast_to([agent not in self.given for agent in self.agents], (len(self), self.num_agents))
+
+    @property
+    def clusters(self) -> NDArray[np.int64]:
+        """int64 [E]: the largest units that share no people, numbered in the order of episodes.
+
+        Sessions where they are known, else episodes that persons connect, else each episode by itself.
+        """
+        return clusters_of(self._people)
+
+    def fields(self) -> dict[str, Any]:
+        """The arguments that make these traces again."""
+        return {name: getattr(self, name) for name in Fields._fields}
+
+    def replace(self, **changes: Any) -> Traces:
+        """The same traces with other values of some arguments; the people stay who they were."""
+        return Traces(**{**self.fields(), **changes})
+
+    def follow(self, persons: ArrayLike) -> Traces:
+        """The matches of some persons; the moves of all others in them are given.
+
+        Args:
+            persons: bool [P] or numbers of those who are followed.
+
+        Raises:
+            ValueError: no persons are named here, or none chosen.
+        """
+        return Traces(**followed_fields(self, persons))
+
     def __len__(self) -> int:
         return self.num_episodes
 
@@ -141,86 +175,73 @@ class Traces:
     def __getitem__(self, which: int | slice | ArrayLike) -> Traces:
         """The chosen episodes (an index, a slice, a mask [E] or indices), as Traces cut to their longest.
 
-        Indices may repeat, as in a bootstrap; the episodes are then numbered afresh.
+        Indices may repeat, as in a bootstrap; the episodes are then numbered afresh, and so are persons and sessions:
+        whoever is drawn twice is two people.
 
         Raises:
             ValueError: none chosen.
             IndexError: an index outside the episodes, or a mask of another length.
         """
-        # An empty list would become an array of floats, which is no index.
-        index = which if isinstance(which, slice) else np.asarray(which, None if np.size(which) else np.int64)
-        chosen = np.atleast_1d(np.arange(len(self))[index])
-        if not chosen.size:
-            raise ValueError(f"no episode chosen out of {len(self)}")
-        lengths = self.lengths[chosen]
-        return Traces(
-            self.actions[chosen, : lengths.max()],
-            lengths,
-            self.agents,
-            self.action_labels,
-            _if_distinct([self.episodes[i] for i in chosen]),
-            self.metadata,
-        )
+        return Traces(**chosen_fields(self, which))
 
     def __add__(self, other: Traces) -> Traces:
         """Both sets of episodes, with the metadata they agree on.
 
-        Labels of episodes are kept if they stay distinct and of one kind; else episodes are numbered afresh.
+        Labels of episodes are kept if they stay distinct and of one kind, and then persons and sessions of one label
+        are the same. Else all are numbered afresh: different people.
 
         Raises:
-            ValueError: other agents or other actions.
+            ValueError: other agents or other actions; persons, sessions or given moves in one alone.
         """
         if not isinstance(other, Traces):
             return NotImplemented
-        for name in ("agents", "action_labels"):
-            if getattr(self, name) != getattr(other, name):
-                raise ValueError(f"cannot add traces: {name} are {getattr(self, name)} and {getattr(other, name)}")
-        num_rounds = max(self.num_rounds, other.num_rounds)
-        padded = [
-            np.pad(part.actions, ((0, 0), (0, num_rounds - part.num_rounds), (0, 0)), constant_values=MISSING)
-            for part in (self, other)
-        ]
-        return Traces(
-            np.concatenate(padded),
-            np.concatenate([self.lengths, other.lengths]),
-            self.agents,
-            self.action_labels,
-            _if_distinct([*self.episodes, *other.episodes]),
-            {key: value for key, value in self.metadata.items() if (key, value) in other.metadata.items()},
-        )
+        return Traces(**joined_fields(self, other))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Traces):
             return NotImplemented
-        return (
-            np.array_equal(self.actions, other.actions)
-            and np.array_equal(self.lengths, other.lengths)
-            and all(getattr(self, n) == getattr(other, n) for n in ("agents", "action_labels", "episodes", "metadata"))
-        )
+        pairs = [(getattr(self, name), getattr(other, name)) for name in Fields._fields]
+        return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
 
     __hash__ = None  # type: ignore[assignment]  # compared by content
 
     def __repr__(self) -> str:
         missing = int(self.lengths.sum()) * self.num_agents - int(self.observed.sum())
+        people = "" if self.persons is None else f", persons={len(self.person_labels)}"
+        people += "" if self.sessions is None else f", sessions={len(self.session_labels)}"
+        people += f", given={self.given}" if self.given else ""
         return (
             f"Traces(episodes={self.num_episodes}, rounds={self.lengths.min()}..{self.lengths.max()}, "
-            f"agents={self.num_agents}, action_counts={self.action_counts}, missing={missing})"
+            f"agents={self.num_agents}, action_counts={self.action_counts}{people}, missing={missing})"
         )
 
     def split(self, fraction: float = 0.8, seed: int | None = None) -> tuple[Traces, Traces]:
-        """Two disjoint sets of whole episodes: `fraction` of them (rounded, at least one on each side), the rest.
+        """Two sets of play that share nobody: `fraction` of it (rounded, at least one unit on each side), and the rest.
 
-        The first episodes form the first set unless a seed is given, which draws them at random. Both sets keep
+        Units are whole `clusters`: sessions where they are known, else episodes that persons connect, else episodes.
+        Where everybody is connected, persons are parted instead: both sets hold the matches of their own persons, in
+        which the moves of the others are given.
+
+        The first units form the first set unless a seed is given, which draws them at random. Both sets keep
         the order of the episodes.
 
         Raises:
-            ValueError: a fraction outside (0, 1), or a single episode.
+            ValueError: a fraction outside (0, 1), or a single unit.
         """
-        if not 0 < fraction < 1 or len(self) < 2:
-            raise ValueError(f"split needs 0 < fraction < 1 and at least two episodes; got {fraction}, {len(self)}")
-        order = np.arange(len(self)) if seed is None else np.random.default_rng(seed).permutation(len(self))
-        cut = min(max(round(fraction * len(self)), 1), len(self) - 1)
-        return self[np.sort(order[:cut])], self[np.sort(order[cut:])]
+        clusters, by_person = self.clusters, False
+        units = int(clusters.max()) + 1
+        if units == 1 and len(self.person_labels) > 1:
+            units, by_person = len(self.person_labels), True
+        if not 0 < fraction < 1 or units < 2:
+            raise ValueError(
+                "split needs 0 < fraction < 1 and at least two episodes that share nobody, or two persons; "
+                f"got {fraction} and {self}"
+            )
+        order = np.arange(units) if seed is None else np.random.default_rng(seed).permutation(units)
+        first = np.isin(np.arange(units), order[: min(max(round(fraction * units), 1), units - 1)])
+        if by_person:
+            return self.follow(first), self.follow(~first)
+        return self[first[clusters]], self[~first[clusters]]
 
     @classmethod
     def from_frame(
@@ -228,45 +249,59 @@ class Traces:
         frame: pd.DataFrame,
         episode: str = "episode",
         round: str = "round",
-        agent: str = "agent",
+        agent: str | None = "agent",
         action: str = "action",
         action_labels: Mapping[str, Sequence[Label]] | None = None,
+        *,
+        person: str | None = "person",
+        session: str | None = "session",
+        match: str | None = None,
+        other: str | None = None,
+        given: Sequence[str] = (),
         **remedies: Unpack[Remedies],
     ) -> Traces:
-        """Traces from a long frame: a row for each episode, round and agent. See `diml_envs.frames`.
+        """Traces from a long frame: a row for each episode, round and agent. See `diml_envs.traces.frames`.
 
         Args:
             frame: rows in any order; other columns are ignored.
             episode, round, agent, action: names of its columns. An empty action was not observed.
             action_labels: {agent: labels} of agents whose actions the frame cannot tell, because some were never
-                played. Default: the actions it played itself.
+                played. Default: the actions it played itself, or any seat that one of its persons sat in.
+            person: column that says who sat in the agent's seat; empty for a given move. A column of just this name is
+                used without asking; None leaves persons out.
+            session: column with the session of the episode; as person. Labels of persons count within their session.
+            match: column with the group of each round, where groups change; the episode column is then the session.
+                A group that keeps its people in their seats for consecutive rounds makes one episode. `agent=None`:
+                seats mean nothing.
+            other: column with the other's choice, where a row holds both; each person's rows make episodes of their
+                own, in which the other's moves are given.
+            given: agents whose moves are given.
             remedies: what to change while reading (`diml_envs.traces.remedies.Remedies`): missing=["NA"],
                 merge_labels=True, bins=5 or "width=0.25", cut="restart" or a number of rounds. Default: nothing.
 
         Raises:
             ValueError: missing columns, rows missing or given twice, gaps in the rounds; says where.
         """
-        from diml_envs.traces.frames import traces_from_frame
-
-        return traces_from_frame(frame, episode, round, agent, action, action_labels, **remedies)
+        columns = Columns(episode, round, agent, action, person, session, match, other)
+        return cls(*fields_of_frame(frame, columns, action_labels, given, **remedies))
 
     def to_frame(self) -> pd.DataFrame:
         """Long frame with columns episode, round, agent, action; an unobserved action is an empty cell.
 
-        `from_frame` gives the same traces back; actions that nobody ever played need its `action_labels`.
+        Where they are known, columns person and session follow; a given move has no person. `from_frame` gives the same
+        traces back; actions that nobody ever played need its `action_labels`, and agents whose moves are given where no
+        persons are named its `given`.
         """
-        from diml_envs.traces.frames import traces_to_frame
-
-        return traces_to_frame(self)
+        return frame_of_fields(self)
 
     def save(self, path: str | Path) -> None:
         """Write to `path` by its ending: `.nc` (everything), `.csv` or `.parquet` (the long frame).
 
         Whole or not at all: a file that was there stays until the new one is complete.
         """
-        from diml_envs.traces.files import save_traces
+        from diml_envs.traces.files import write_fields  # pyarrow and h5py, which most programs do without, take time
 
-        save_traces(self, path)
+        write_fields(self, path)
 
     @classmethod
     def load(cls, path: str | Path, **columns: Any) -> Traces:
@@ -276,31 +311,10 @@ class Traces:
             ValueError: names the file, if it is not whole and right.
             FileNotFoundError: no such file.
         """
-        from diml_envs.traces.files import load_traces
+        from diml_envs.traces.files import read_fields  # see save
 
-        return load_traces(path, **columns)
-
-
-def _blank_padding(actions: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    longest = int(lengths.max())
-    if longest < actions.shape[1]:
-        actions = actions[:, :longest].copy()
-    actions[np.arange(longest) >= lengths[:, None]] = MISSING
-    return actions
-
-
-def _check_size(name: str, given: int, wanted: int, shape: tuple[int, ...]) -> None:
-    if given != wanted:
-        raise ValueError(f"{name} has {given} entries where actions {list(shape)} need {wanted}")
-
-
-def _names(given: Sequence[str]) -> tuple[str, ...]:
-    names = checked_labels(given, "agents")
-    if names and not isinstance(names[0], str):
-        raise ValueError(f"agents must be named by text; got {names[0]!r}: name them, for instance 'agent_0'")
-    return tuple(map(str, names))
-
-
-def _if_distinct(episodes: list[Label]) -> list[Label] | None:
-    one_kind = len({label_kind(label, "episodes") for label in episodes}) <= 1
-    return episodes if one_kind and len(set(episodes)) == len(episodes) else None
+        fields = read_fields(path, **columns)
+        try:
+            return cls(*fields)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error

@@ -13,12 +13,12 @@ from diml_envs.mechanisms.base import MISSING
 
 
 def whole_numbers(values: ArrayLike, name: str, dimensions: int) -> NDArray[np.int64]:
-    """A copy as int64 [E, T, N] (dimensions=3) or [E] (1); floats pass if they are whole.
+    """A copy as int64 [E, T, N] (dimensions=3), [E, N] (2) or [E] (1); floats pass if they are whole.
 
     Raises:
         ValueError: other shapes, ragged rows, fractions, NaN, or numbers beyond 2**62.
     """
-    shape = {3: "[episodes, rounds, agents]", 1: "[episodes]"}[dimensions]
+    shape = {3: "[episodes, rounds, agents]", 2: "[episodes, agents]", 1: "[episodes]"}[dimensions]
     try:
         array = np.asarray(values)
     except ValueError as error:

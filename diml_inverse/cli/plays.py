@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from diml_envs.traces import Traces
-from diml_envs.traces.files import load_traces
 from diml_inverse.cli.options import Columns
 from diml_inverse.cli.output import check_is_file
 from diml_inverse.plugins import nearest
@@ -22,7 +21,7 @@ def read_plays(path: Path, columns: Columns) -> Traces:
         click.ClickException: no such file, or not readable as what its ending says, named.
     """
     check_is_file(path)
-    return load_traces(path) if path.suffix.lower() == ".nc" else load_traces(path, **columns._asdict())
+    return Traces.load(path) if path.suffix.lower() == ".nc" else Traces.load(path, **columns._asdict())
 
 
 def read_column(path: Path, name: str, columns: Columns, option: str) -> pd.DataFrame:

@@ -29,8 +29,38 @@ def label_lists(size: int, kinds: Sequence[Any] = (texts, integers, floats)) -> 
 
 
 @st.composite
-def traces(draw: st.DrawFn, one_kind: bool = False, max_agents: int = 4) -> Traces:
-    """Unequal lengths, unequal action counts, missing actions. one_kind: all actions text, or all numbers."""
+def peoples(draw: st.DrawFn, agents: Sequence[str], num_episodes: int) -> dict[str, Any]:
+    """Who sits where, as arguments of `Traces`: persons who change seats and sit out, given moves, sessions or none."""
+    generator = np.random.default_rng(draw(st.integers(0, 2**32)))
+    kinds = draw(st.sampled_from(["persons", "sessions", "both", "given"]))
+    given = [name for name in agents if generator.random() < 0.2]
+    if kinds == "given":
+        return {"given": given}
+    num_sessions, each = draw(st.integers(1, 2)), len(agents) + draw(st.integers(0, 2))
+    sessions = generator.integers(0, num_sessions, num_episodes)
+    people: dict[str, Any] = {
+        "begins": draw(st.lists(st.integers(-2, 20), min_size=num_episodes, max_size=num_episodes))
+    }
+    if kinds in ("persons", "both"):
+        seats = [each * session + generator.permutation(each)[: len(agents)] for session in sessions]
+        persons = np.where(generator.random((num_episodes, len(agents))) < 0.2, -1, np.stack(seats))
+        labels = draw(label_lists(each * num_sessions))
+        people |= {"persons": persons, "person_labels": labels, "given": given}
+    if kinds in ("sessions", "both"):
+        people |= {"sessions": sessions, "session_labels": draw(label_lists(num_sessions))}
+    return people
+
+
+@st.composite
+def traces(draw: st.DrawFn, one_kind: bool = False, max_agents: int = 4, people: bool = False) -> Traces:
+    """Unequal lengths, unequal action counts, missing actions.
+
+    Args:
+        draw: hypothesis' own.
+        one_kind: all actions text, or all numbers.
+        max_agents: N at most.
+        people: persons, sessions or given moves as well.
+    """
     num_episodes, num_agents = draw(st.integers(1, 4)), draw(st.integers(1, max_agents))
     lengths = draw(st.lists(st.integers(1, 5), min_size=num_episodes, max_size=num_episodes))
     counts = draw(st.lists(st.integers(1, 4), min_size=num_agents, max_size=num_agents))
@@ -39,11 +69,13 @@ def traces(draw: st.DrawFn, one_kind: bool = False, max_agents: int = 4) -> Trac
     shape = (num_episodes, max(lengths), num_agents)
     actions = generator.integers(0, counts, shape)
     actions[generator.random(shape) < draw(st.sampled_from([0.0, 0.3, 1.0]))] = MISSING
+    agents = [str(name) for name in draw(label_lists(num_agents, (texts,)))]
     return Traces(
         actions,
         lengths,
-        [str(name) for name in draw(label_lists(num_agents, (texts,)))],
+        agents,
         [draw(label_lists(count, kinds)) for count in counts],
         draw(label_lists(num_episodes)),
         draw(metadata),
+        **(draw(peoples(agents, num_episodes)) if people else {}),
     )

@@ -28,14 +28,12 @@ def play(actions: dict[str, list[Any]], episode: Any = "e") -> pd.DataFrame:
 
 
 @many
-@given(traces=strategies.traces(), seed=st.integers(0, 99))
+@given(traces=strategies.traces() | strategies.traces(people=True), seed=st.integers(0, 99))
 def test_a_frame_gives_the_traces_back(traces: Traces, seed: int) -> None:
     frame = traces.to_frame().sample(frac=1, random_state=seed)
     labels = dict(zip(traces.agents, traces.action_labels, strict=True))
-    again = Traces.from_frame(frame, action_labels=labels)
-    assert again == Traces(
-        traces.actions, traces.lengths, traces.agents, traces.action_labels, traces.episodes, metadata=None
-    )
+    again = Traces.from_frame(frame, action_labels=labels, given=traces.given)
+    assert again == traces.replace(metadata=None)
 
 
 def test_default_labels_come_back_in_order() -> None:
