@@ -21,7 +21,9 @@ from diml_inverse.cli.options import MECHANISMS
 from diml_inverse.cli.output import note
 from diml_inverse.dynamics import Dynamics, LogitDynamics
 from diml_inverse.estimators.diml import DIML
+from diml_inverse.estimators.dynamics_comparison import DynamicsComparison
 from diml_inverse.estimators.maximum_likelihood import StructuredMLE, TabularMLE
+from diml_inverse.recovered.protocol import FitsMechanism
 
 DECISIONS_PER_FREE_PAYOFF = 20
 ASSUMED = {"learning_rate": 0.25, "precision": 1.0, "exploration": 0.02}
@@ -35,6 +37,15 @@ def default_mechanism(traces: Traces) -> tuple[str, str]:
     if free_payoffs * DECISIONS_PER_FREE_PAYOFF <= decisions:
         return "tabular", filled
     return "structure", filled
+
+
+def estimator_for(name: str, learners: LearnerParameters | None, traces: Traces, seed: int) -> FitsMechanism:
+    """`make_estimator` under learners of these parameters; None to find out how the agents learn."""
+    if learners is not None:
+        return make_estimator(name, LogitDynamics(**learners.values), traces, seed)
+    if name == "structure":
+        return DIML("auto", "auto", seed=seed, progress=True)
+    return DynamicsComparison(lambda dynamics: make_estimator(name, dynamics, traces, seed), seed=seed)
 
 
 def make_estimator(name: str, dynamics: Dynamics, traces: Traces, seed: int) -> DIML | StructuredMLE:

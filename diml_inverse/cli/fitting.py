@@ -9,22 +9,17 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from diml_envs.traces import Traces
-from diml_inverse.cli.candidates import LearnerParameters, default_mechanism, make_estimator
+from diml_inverse.cli.candidates import LearnerParameters, default_mechanism, estimator_for
 from diml_inverse.cli.output import note
 from diml_inverse.cli.scores import errors, likelihoods
 from diml_inverse.cli.truth import Truth
 from diml_inverse.diagnosis import diagnose
-from diml_inverse.dynamics import LogitDynamics
 from diml_inverse.estimate.estimate import Estimate
-from diml_inverse.estimators.diml import DIML
-from diml_inverse.estimators.dynamics_comparison import DynamicsComparison
 from diml_inverse.identification import visited_contexts
-from diml_inverse.recovered.protocol import FitsMechanism
-from diml_inverse.report import comparison_table, payoff_difference_table, save_fit
+from diml_inverse.report import comparison_table, found_in_words, payoff_difference_table, save_fit
 from diml_inverse.versions import versions
 
 PRINTED_ROWS = 40
-SMALLEST_SHARE = 0.01
 
 
 class Fit(NamedTuple):
@@ -89,39 +84,10 @@ def fit_form(traces: Traces, mechanism: str, learners: LearnerParameters | None,
     """
     name, reason = default_mechanism(traces) if mechanism == "auto" else (mechanism, "as asked")
     note(f"mechanism: {name} ({reason})")
-    estimate = _estimator(name, learners, traces, seed).fit(traces)
-    _note_learners_found(estimate)
-    _note_structure(estimate)
+    estimate = estimator_for(name, learners, traces, seed).fit(traces)
+    for line in found_in_words(estimate):
+        note(line)
     return name, estimate
-
-
-def _estimator(name: str, learners: LearnerParameters | None, traces: Traces, seed: int) -> FitsMechanism:
-    if learners is not None:
-        return make_estimator(name, LogitDynamics(**learners.values), traces, seed)
-    if name == "structure":
-        return DIML("auto", "auto", seed=seed, progress=True)
-    return DynamicsComparison(lambda dynamics: make_estimator(name, dynamics, traces, seed), seed=seed)
-
-
-def _note_learners_found(estimate: Estimate) -> None:
-    rows = estimate.info.get("learners", [])
-    for row in rows:
-        if row["chosen"]:
-            note(f"learners: {row['member']} (best of {len(rows)} on held-out episodes), {estimate.dynamics}")
-            note(
-                "payoffs are in units of 1 / precision, which is not known: only their signs and ratios mean something"
-            )
-    if ends := estimate.info.get("at_edge"):
-        note(f"at an end of their range: {', '.join(ends)}")
-
-
-def _note_structure(estimate: Estimate) -> None:
-    for kind in estimate.info.get("kinds", []):
-        if kind["share_of_variance"] >= SMALLEST_SHARE:
-            note(f"made of: {kind['kind']} ({kind['share_of_variance']:.0%} of the variance of payoff differences)")
-    for family in estimate.info.get("families", []):
-        if family["chosen"]:
-            note(f"family: {family['family']} (best of {len(estimate.info['families'])} on held-out episodes)")
 
 
 def _note_contexts_left_out(table: pd.DataFrame, traces: Traces) -> None:

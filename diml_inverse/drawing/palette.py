@@ -2,3 +2,7 @@
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 BLUE, GREY = COLOURS[0], "0.6"
+# Of many things, which markers tell apart too.
+MANY = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#999999")
+# From little to much, told apart in grey print too.
+MUCH, SHADES = "viridis", "cividis"

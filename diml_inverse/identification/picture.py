@@ -15,12 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from diml_inverse.drawing.palette import MUCH
+
 MOST_PANELS = 6  # agents; of more, one panel shows agent by context
 NAMED = 40  # contexts of an agent, or agents, up to which they are named
 MOST_CONTEXTS = 200  # of an agent, most visited first
 WIDEST = 30  # letters of a name
 NORM = LogNorm(0.1, 1000, clip=True)  # observations
-COLOURS = matplotlib.colormaps["viridis"].with_extremes(bad="white")
+COLOURS = matplotlib.colormaps[MUCH].with_extremes(bad="white")
 GREY, HATCH = "0.8", "///"
 
 

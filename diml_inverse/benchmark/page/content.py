@@ -18,6 +18,7 @@ from diml_inverse.benchmark.running.cells import Record
 from diml_inverse.benchmark.running.estimators import about_estimator
 from diml_inverse.benchmark.scoring.scores import SUITE_METRICS
 from diml_inverse.benchmark.tasks.catalogue import TASKS
+from diml_inverse.drawing.palette import SHADES
 from diml_inverse.metrics import METRICS
 
 DIGITS = 6
@@ -46,7 +47,7 @@ def content(run: Run, table: pd.DataFrame) -> dict[str, Any]:
             }
             for suite, part in table.groupby("suite", sort=False)
         },
-        "colours": [to_hex(colormaps["cividis"](i / (STEPS_OF_COLOUR - 1))) for i in range(STEPS_OF_COLOUR)],
+        "colours": [to_hex(colormaps[SHADES](i / (STEPS_OF_COLOUR - 1))) for i in range(STEPS_OF_COLOUR)],
     }
 
 

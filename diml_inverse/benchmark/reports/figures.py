@@ -16,9 +16,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from diml_inverse.benchmark.running.estimators import ESTIMATORS
 from diml_inverse.benchmark.tasks.catalogue import TASKS, in_order
+from diml_inverse.drawing.palette import MANY
 
-# Okabe and Ito's palette, told apart by colour-blind readers too; markers tell apart what shares a colour.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#999999")
 MARKERS = "osD^vPXh"
 AXES = {
     "payoff_difference_mse_relative": "payoff-difference MSE / knowing nothing",
@@ -31,7 +30,7 @@ AXES = {
 def style(name: str) -> dict[str, Any]:
     """Colour and marker, always the same for the suite's estimators; those of others follow from their names."""
     i = _number(name)
-    return {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[(i + i // len(COLOURS)) % len(MARKERS)]}
+    return {"color": MANY[i % len(MANY)], "marker": MARKERS[(i + i // len(MANY)) % len(MARKERS)]}
 
 
 def _number(name: str) -> int:
@@ -118,7 +117,7 @@ def _curve(axes: Axes, history: pd.DataFrame, style: dict[str, Any]) -> None:
 
 def _line(name: str) -> str:
     """Dashed where a colour comes for the second time."""
-    return "-" if _number(name) < len(COLOURS) else "--"
+    return "-" if _number(name) < len(MANY) else "--"
 
 
 def _epochs(folder: Path) -> dict[tuple[str, str], pd.DataFrame]:
