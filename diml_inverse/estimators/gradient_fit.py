@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,7 @@ from diml_inverse.likelihood import observe
 from diml_inverse.uncertainty.network import NetworkUncertainty
 
 TRIAL_PATIENCE, TRIAL_EPOCHS = 20, 300  # of a network: enough to rank it
-DECIDING = (
-    "max_epochs",
-    "batch_size",
-    "step_size",
-    "weight_decay",
-    "validation_fraction",
-    "patience",
-    "members",
-    "seed",
-)
+ASIDE = ("device", "progress", "checkpoint", "checkpoint_every")  # settings that decide nothing of the result
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -67,12 +58,11 @@ class GradientSettings:
 
     def settings(self) -> dict[str, Any]:
         """What decides the result besides mechanism, dynamics and traces, as JSON values."""
-        return {name: getattr(self, name) for name in DECIDING}
+        return {name: value for name, value in self.all_settings().items() if name not in ASIDE}
 
     def all_settings(self) -> dict[str, Any]:
         """These, where it is computed, and what is shown and kept meanwhile: keyword arguments."""
-        names = ("device", "progress", "checkpoint", "checkpoint_every")
-        return {**self.settings(), **{name: getattr(self, name) for name in names}}
+        return {field.name: getattr(self, field.name) for field in fields(GradientSettings)}
 
     def trial_settings(self) -> dict[str, Any]:
         """Of a single quick fit, enough to rank a network."""
