@@ -78,7 +78,7 @@ def play_batched(
     groups = _groups(list(learners.values()), action_counts)
     plays = Plays.blank(num_episodes, env.max_cycles, action_counts)
     size = 1 if across_episodes else num_episodes
-    with tqdm(total=num_episodes * env.max_cycles, disable=not progress, desc="rounds") as bar:
+    with tqdm(total=num_episodes * env.max_cycles, disable=None if progress else True, desc="rounds") as bar:
         for first in range(0, num_episodes, size):
             if first == 0 or not across_episodes:
                 for group in groups:

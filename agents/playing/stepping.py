@@ -43,7 +43,7 @@ def play_stepping(
         parties = _seated(env, learners, action_counts, seed, num_episodes if across_episodes else 1)
         for party in parties:
             stack.enter_context(party)
-        for number in tqdm(range(num_episodes), disable=not progress, desc="episodes"):
+        for number in tqdm(range(num_episodes), disable=None if progress else True, desc="episodes"):
             if not across_episodes:
                 for party in parties:
                     party.start(number)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
 
 from diml_envs.traces import Traces
 from diml_inverse.cli.candidates import learners_asked_for
+from diml_inverse.cli.ending import ends_early
 from diml_inverse.cli.fitting import Fit, fit_plays
 from diml_inverse.cli.options import Columns
 from diml_inverse.cli.output import new_folder, note
 from diml_inverse.cli.plays import groups_of, read_column, read_plays
 from diml_inverse.cli.truth import Truth, truth_from_payoffs, truth_of
 from diml_inverse.files import FACTS
+from diml_inverse.recovered.course import Course
 
 
 def fit(
@@ -30,6 +34,8 @@ def fit(
     group_column: str | None,
     payoff_column: str | None,
     overwrite: bool,
+    no_errors: bool,
+    time_limit: float | None,
     columns: Columns,
     **parameters: float | None,
 ) -> None:
@@ -41,14 +47,26 @@ def fit(
     truths = {group: _truth(plays, payoff_column, columns, part) for group, part in groups.items()}
     known = learners_asked_for(learners, parameters, traces)
     settings = {"plays": str(plays), "group_column": group_column, "payoff_column": payoff_column}
-    fits = {}
+    names = _folder_names(groups) if group_column else None
+    course = Course(time_limit or math.inf, progress=True)
+    fits: dict[str, Fit] = {}
     for group, part in groups.items():
+        if fits and course.over:
+            note(f"not fitted ({course.why}): {group_column} {', '.join(list(groups)[len(fits) :])}")
+            break
         if group_column:
             note(f"{group_column} {group}: {len(part)} episodes")
         facts = settings | {"group": group or None}
-        fits[group] = fit_plays(part, mechanism, known, seed, truths[group], facts)
-    _save(fits, output, group_column)
+        with ends_early(course):
+            found = fit_plays(part, mechanism, known, seed, truths[group], facts)
+        # At once: what comes now may take longer than the fit, or be broken off.
+        _keep(found, output, group, names, group_column, errors="not computed", pictures=False)
+        fits[group] = found.judged()
+        why = "not asked for (--no-errors)" if no_errors else course.why if course.over else ""
+        _keep(fits[group], output, group, names, group_column, errors=why)
     _print(fits, output, group_column)
+    if course.interrupted:
+        raise KeyboardInterrupt
 
 
 def _truth(plays: Path, payoff_column: str | None, columns: Columns, traces: Traces) -> Truth | None:
@@ -58,15 +76,23 @@ def _truth(plays: Path, payoff_column: str | None, columns: Columns, traces: Tra
     return truth_from_payoffs(frame, payoff_column, columns, traces)
 
 
-def _save(fits: Mapping[str, Fit], output: Path, group_column: str | None) -> None:
-    with new_folder(output) as folder:
-        if group_column is None:
-            fits[""].save(folder)
-            return
-        names = _folder_names(fits)
-        for group, fit in fits.items():
-            fit.save(folder / names[group])
-        (folder / FACTS).write_text(json.dumps({"group_column": group_column, "groups": names}, indent=2) + "\n")
+def _keep(
+    fit: Fit, output: Path, group: str, names: Mapping[str, str] | None, group_column: str | None, **how: Any
+) -> None:
+    """Write the fit's folder, or that of its group in the folder of all; a former result goes with the first of them.
+
+    names: of the groups' folders. how: as `Fit.save` takes it.
+    """
+    if names is None:
+        with new_folder(output) as folder:
+            fit.save(folder, **how)
+    elif group == next(iter(names)) and not how.get("pictures", True):
+        with new_folder(output) as folder:
+            fit.save(folder / names[group], **how)
+            (folder / FACTS).write_text(json.dumps({"group_column": group_column, "groups": names}, indent=2) + "\n")
+    else:
+        with new_folder(output / names[group]) as folder:
+            fit.save(folder, **how)
 
 
 def _folder_names(groups: Iterable[str]) -> dict[str, str]:

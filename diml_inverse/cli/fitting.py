@@ -16,6 +16,7 @@ from diml_inverse.cli.truth import Truth
 from diml_inverse.diagnosis import diagnose
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.identification import visited_contexts
+from diml_inverse.recovered.course import current
 from diml_inverse.report import comparison_table, found_in_words, payoff_difference_table, save_fit
 from diml_inverse.versions import versions
 
@@ -31,9 +32,15 @@ class Fit(NamedTuple):
     facts: dict[str, Any]
     scale_known: bool
 
-    def save(self, folder: Path) -> None:
-        """Write its folder."""
-        save_fit(folder, self.estimate, self.traces, self.table, self.facts, self.scale_known)
+    def save(self, folder: Path, errors: str = "", pictures: bool = True) -> None:
+        """Write its folder; see `save_fit`."""
+        save_fit(folder, self.estimate, self.traces, self.table, self.facts, self.scale_known, errors, pictures)
+
+    def judged(self) -> Fit:
+        """With the verdict of the checks, told to the person at the terminal."""
+        found = diagnose(self.estimate, self.traces, cloning=False)
+        note(f"on these plays, to which it was fitted: {found.verdict}")
+        return self._replace(facts={**self.facts, "decisions": found.decisions, "verdict": found.verdict})
 
     def rows_to_print(self) -> pd.DataFrame:
         """The comparison table, or of a long one the rows of each agent's most visited contexts."""
@@ -51,8 +58,11 @@ def fit_plays(
     truth: Truth | None,
     settings: Mapping[str, Any],
 ) -> Fit:
-    """`fit_form`, its table, and how it compares with the truth where that is known."""
+    """`fit_form`, its table, and how it compares with the truth where that is known; not judged yet."""
     name, estimate = fit_form(traces, mechanism, learners, seed)
+    stopped = current().why if current().over else None
+    if stopped:
+        note(f"stopped ({stopped}): this is the best found so far, not the end of the fit")
     scale_known = learners is not None and learners.scale_known
     table = payoff_difference_table(estimate.mechanism, traces, None if truth is None else truth.mechanism)
     _note_contexts_left_out(table, traces)
@@ -60,17 +70,14 @@ def fit_plays(
     if scale_known:
         scores |= errors(estimate, traces, truth)
     note("on these plays: " + ", ".join(f"{score} {value:.4g}" for score, value in scores.items()))
-    found = diagnose(estimate, traces, cloning=False)
-    note(f"on these plays, to which it was fitted: {found.verdict}")
     facts = {
         **settings,
         "seed": seed,
+        "stopped": stopped,
         "mechanism": name,
         "learner_parameters": estimate.dynamics.config() if learners is None else learners.values,
         "learner_parameters_from": "fitted" if learners is None else learners.sources,
         **scores,
-        "decisions": found.decisions,
-        "verdict": found.verdict,
         "estimator": dict(estimate.info),
         "versions": versions(),
     }

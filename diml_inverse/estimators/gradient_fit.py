@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from tqdm.auto import tqdm
 
 from diml_envs.mechanisms.base import Mechanism
 from diml_envs.mechanisms.ensemble import EnsembleMechanism
@@ -18,6 +17,7 @@ from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.estimators.training import Training
 from diml_inverse.likelihood import observe
+from diml_inverse.recovered.course import Stages, current
 from diml_inverse.uncertainty.network import NetworkUncertainty
 
 TRIAL_PATIENCE, TRIAL_EPOCHS = 20, 300  # of a network: enough to rank it
@@ -89,10 +89,13 @@ class GradientFit(GradientSettings):
     def fit(self, traces: Traces) -> Estimate:
         """As `DIML.fit`."""
         total = self.members * self.max_epochs
-        with tqdm(total=total, disable=not self.progress, unit="epoch") as bar:
-            trainings = [self._train(traces, member, bar) for member in range(self.members)]
+        course, trainings = current(), list[Training]()
+        with course.stages(total, "epoch", show=self.progress) as stages:
+            while len(trainings) < self.members and not (trainings and course.over):
+                trainings.append(self._train(traces, len(trainings), stages))
+        cut_short = len(trainings) < self.members or not all(training.finished for training in trainings)
         mechanisms, members_dynamics = zip(*(training.best() for training in trainings), strict=True)
-        mechanism = mechanisms[0] if self.members == 1 else EnsembleMechanism(mechanisms)
+        mechanism = mechanisms[0] if len(mechanisms) == 1 else EnsembleMechanism(mechanisms)
         dynamics = _mean(members_dynamics)
         return Estimate(
             mechanism,
@@ -105,6 +108,7 @@ class GradientFit(GradientSettings):
                 **self.settings(),
                 "epochs": [training.epoch for training in trainings],
                 "best_epochs": [training.best_epoch for training in trainings],
+                **({"stopped": course.why} if cut_short else {}),
             },
             NetworkUncertainty(mechanism, dynamics, observe(mechanism, dynamics, traces), self._of_learners()),
         )
@@ -112,20 +116,21 @@ class GradientFit(GradientSettings):
     def _of_learners(self) -> list[str]:
         return [name for name, parameter in self.dynamics.named_parameters() if parameter.requires_grad]
 
-    def _train(self, traces: Traces, member: int, bar: tqdm[Any]) -> Training:
+    def _train(self, traces: Traces, member: int, stages: Stages) -> Training:
         training = Training(self.mechanism, self.dynamics, traces, self.settings(), member, self.device)
         path = None if self.checkpoint is None else Path(self.checkpoint) / f"member_{member}.safetensors"
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         if path is not None and path.exists():
             training.restore(path)
-        while not training.finished:
+        over = False
+        while not (training.finished or over):
             training.run_epoch()
-            bar.update()
-            bar.set_postfix(training.last_row(), refresh=False)
-            if path is not None and (training.finished or training.epoch % self.checkpoint_every == 0):
+            stages.done(training.last_row())
+            over = current().over
+            if path is not None and (training.finished or over or training.epoch % self.checkpoint_every == 0):
                 training.save(path)
-        bar.update((member + 1) * self.max_epochs - bar.n)  # epochs that were not needed, or restored
+        stages.skip_to((member + 1) * self.max_epochs)  # epochs that were not needed, or restored
         return training
 
 

@@ -20,6 +20,7 @@ from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.likelihood import ObservedPlay, nonfinite_place, observe, total_log_likelihood
+from diml_inverse.recovered.course import current
 from diml_inverse.uncertainty.maximum import MaximumUncertainty
 
 MEMORY = 50  # steps that L-BFGS remembers: learners' parameters and payoffs curve very unevenly
@@ -107,7 +108,7 @@ class StructuredMLE:
             "ridge": self.ridge,
             "seed": self.seed,
             "converged": bool(result.success),
-            "stopped": str(result.message),
+            "stopped": current().why if current().over and not result.success else str(result.message),
             "iterations": int(result.nit),
         }
 
@@ -170,5 +171,8 @@ class _Objective:
         return self.value + penalty, gradient.cpu().numpy()
 
     def record(self, _: NDArray[np.float64]) -> None:
+        """Raises StopIteration, which ends the search where it is, when the fit's time is over."""
         seconds = time.perf_counter() - self.begun
         self.history.append({"iteration": len(self.history), "train_log_likelihood": -self.value, "seconds": seconds})
+        if current().over:
+            raise StopIteration

@@ -26,6 +26,8 @@ def save_fit(
     table: pd.DataFrame,
     facts: Mapping[str, Any],
     scale_known: bool = True,
+    errors: str = "",
+    pictures: bool = True,
 ) -> None:
     """Write estimate.safetensors, payoff_differences.csv, history.csv, fit.json and picture.png into a new folder.
 
@@ -41,22 +43,31 @@ def save_fit(
         facts: JSON values about the fit, for fit.json.
         scale_known: whether payoffs have the truth's unit, which takes the learners' precision. If not, the
             picture compares them up to scale.
+        errors: why there are to be no standard errors, in words; empty if they are wanted.
+        pictures: whether to draw.
 
     Raises:
         FileExistsError: the folder is there already.
     """
     folder.mkdir(parents=True)
-    table, made = with_intervals(table, estimate, traces)  # before saving: the covariance is saved once computed
+    # Before saving: the covariance is saved once computed.
+    table, made = (table, f"none: {errors}") if errors else with_intervals(table, estimate, traces)
     estimate.save(folder / ESTIMATE)
     table[[name for name in COLUMNS if name in table]].to_csv(folder / "payoff_differences.csv", index=False)
     estimate.history.to_csv(folder / "history.csv", index=False)
     (folder / FACTS).write_text(json.dumps({**facts, "intervals": made}, indent=2) + "\n")
     if estimate.uncertainty is not None and "std_error" in table:
         (folder / "summary.txt").write_text(f"{estimate.summary()}\n")
+    if "kinds" in estimate.info:
+        composition_table(estimate).to_csv(folder / "kinds.csv", index=False)
+    if "families" in estimate.info:
+        pd.DataFrame(estimate.info["families"]).to_csv(folder / "families.csv", index=False)
+    if pictures:
+        _draw(folder, estimate, traces, table, scale_known)
+
+
+def _draw(folder: Path, estimate: Estimate, traces: Traces, table: pd.DataFrame, scale_known: bool) -> None:
     figure = picture(estimate, traces, comparison_table(table, traces), scale_known)
     figure.savefig(folder / "picture.png", dpi=150)
     if "kinds" in estimate.info:
-        composition_table(estimate).to_csv(folder / "kinds.csv", index=False)
         composition_chart(estimate).savefig(folder / "kinds.png", dpi=150)
-    if "families" in estimate.info:
-        pd.DataFrame(estimate.info["families"]).to_csv(folder / "families.csv", index=False)

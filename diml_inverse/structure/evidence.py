@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, lapack
 
 from diml_inverse.dynamics.logit import LogitDynamics
+from diml_inverse.recovered.course import current
 from diml_inverse.structure.curvature import AgentPlay, design_of, gradient_and_information, log_likelihood
 
 FloatArray = NDArray[np.float64]
@@ -100,7 +101,7 @@ class Problem:
             return now
         self._iterate(now)
         weakest = self._weigh_evidence(now)
-        while len(now.kinds) > 1 and now.evidence_lost[weakest] < LEAST_EVIDENCE:
+        while len(now.kinds) > 1 and now.evidence_lost[weakest] < LEAST_EVIDENCE and not current().over:
             self._keep(now, [kind for kind in now.kinds if kind != weakest])
             self._iterate(now)
             weakest = self._weigh_evidence(now)
@@ -115,7 +116,8 @@ class Problem:
             if rounds + 1 < FEWEST_ROUNDS:
                 continue
             self._drop_vanished(now)
-            if all(abs(np.log(now.variances[kind] / before[kind])) < TOLERANCE for kind in now.kinds):
+            settled = all(abs(np.log(now.variances[kind] / before[kind])) < TOLERANCE for kind in now.kinds)
+            if settled or current().over:
                 break
 
     def _update(self, now: Posterior) -> None:

@@ -48,7 +48,9 @@ def run_suite(
         OSError: results cannot be written (no space left); what was written before stays.
     """
     waiting = [cell for cell in cells if not _finished(cell, results)]
-    with tqdm(total=len(cells), initial=len(cells) - len(waiting), disable=not progress, unit="cell") as bar:
+    with tqdm(
+        total=len(cells), initial=len(cells) - len(waiting), disable=None if progress else True, unit="cell"
+    ) as bar:
         doable = []
         for cell in waiting:
             if reason := cell.made_by.why_not(cell.task):

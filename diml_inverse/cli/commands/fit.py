@@ -21,6 +21,13 @@ from diml_inverse.files import FACTS
 @click.option("--group-column", help="Column that names a group of episodes; each group is fitted apart.")
 @click.option("--payoff-column", help="Column of the payoffs earned, to compare with. The fit does not see it.")
 @click.option("--overwrite", is_flag=True, help="Replace the fit that is there.")
+@click.option("--no-errors", is_flag=True, help="Leave out standard errors and intervals.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="End the fit by then with the best found so far; as Ctrl-C does.",
+)
 def command(**asked: Any) -> None:
     """Recover the payoffs behind the choices in PLAYS, a .nc, .csv or .parquet file.
 
@@ -38,6 +45,9 @@ def command(**asked: Any) -> None:
     differences as CSV, also scaled so that each agent's largest is 1, beside the true ones where they are known. A
     sentence on stderr says whether the model describes the agents. "Do not believe its payoffs" means what it says: try
     --learners auto, and if that is refused too, do not use the table.
+
+    What was recovered is written before its errors, verdict and pictures are worked out. A fit that is ended by
+    --time-limit or Ctrl-C keeps the best found so far; "stopped" in fit.json says so.
 
     \b
     Examples:

@@ -1,17 +1,19 @@
 """Wrong input ends in one line on stderr and leaves nothing behind; so does Ctrl-C, without the line."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from click.testing import CliRunner
 from places import ROOT
 
 from diml_inverse import Estimate, TabularMLE
-from diml_inverse.cli import main
+from diml_inverse.cli import fitting, main
 
 PLAYS = "episode,round,agent,action,payoff,treatment\n" + "".join(
     f"{e},{t},{who},{('up', 'down')[(e + t) % 2]},{t},{('x', 'y')[e % 2]}\n"
@@ -145,8 +147,7 @@ def test_a_fit_that_is_broken_off_leaves_the_former_one(folder, monkeypatch, own
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-def test_control_c_ends_a_real_run_quietly(folder):
-    before = sorted(folder.rglob("*"))
+def test_control_c_ends_a_real_run_with_what_was_found_so_far(folder):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     line = [sys.executable, "-c", "from diml_inverse.cli import main; main()"]
     line += ["fit", "plays.csv", "-o", "fit", "--mechanism", "neural"]
@@ -154,9 +155,70 @@ def test_control_c_ends_a_real_run_quietly(folder):
         assert process.stderr is not None
         while b"mechanism: neural" not in process.stderr.readline():
             pass
+        time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert out == b""
+    assert out.startswith(b"agent,others,action")
     assert b"Traceback" not in err
+    assert b"%|" not in err  # no bar where nobody looks
+    assert b"stopped (interrupted): this is the best found so far" in err
+    assert json.loads((folder / "fit" / "fit.json").read_text())["stopped"] == "interrupted"
+    assert Estimate.load(folder / "fit" / "estimate.safetensors").info["stopped"] == "interrupted"
+
+
+def test_control_c_twice_gives_up(folder, monkeypatch):
+    before = sorted(folder.rglob("*"))
+
+    def impatient(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(TabularMLE, "fit", impatient)
+    result = diml("fit plays.csv -o fit --mechanism tabular")
+    assert result.exit_code == 130
+    assert result.stdout == ""
     assert sorted(folder.rglob("*")) == before
+
+
+def test_a_time_limit_ends_a_fit_with_what_was_found_so_far(folder):
+    result = diml("fit plays.csv -o fit --mechanism neural --time-limit 0.001")
+    assert result.exit_code == 0, result.output
+    facts = json.loads((folder / "fit" / "fit.json").read_text())
+    assert facts["stopped"] == "time limit of 0.001 s"
+    assert facts["intervals"] == "none: time limit of 0.001 s"
+    assert facts["estimator"]["epochs"] == [1]
+    table = diml("fit plays.csv -o tabular --mechanism tabular --time-limit 0.001")
+    assert "stopped (time limit of 0.001 s): this is the best found so far" in table.stderr
+    found = json.loads((folder / "tabular" / "fit.json").read_text())["estimator"]
+    assert (found["stopped"], found["iterations"]) == ("time limit of 0.001 s", 1)
+
+
+def test_groups_that_were_not_reached_are_named(folder):
+    result = diml("fit plays.csv -o fit --group-column treatment --mechanism tabular --time-limit 0.001")
+    assert "not fitted (time limit of 0.001 s): treatment y" in result.stderr
+    assert sorted(path.name for path in (folder / "fit").iterdir()) == ["fit.json", "x"]
+
+
+def test_errors_can_be_left_out(folder):
+    assert diml("fit plays.csv -o fit --mechanism tabular --no-errors").exit_code == 0
+    facts = json.loads((folder / "fit" / "fit.json").read_text())
+    assert facts["stopped"] is None
+    assert facts["intervals"] == "none: not asked for (--no-errors)"
+    assert "std_error" not in (folder / "fit" / "payoff_differences.csv").read_text()
+
+
+@pytest.mark.parametrize("stage", ["diagnose", "save_fit"])
+def test_what_was_recovered_is_kept_whatever_happens_afterwards(folder, monkeypatch, stage):
+    """Errors once took minutes after the fit, and whoever lost patience lost the fit."""
+    right = getattr(fitting, stage)
+
+    def broken(*arguments, **_):
+        if stage == "diagnose" or arguments[-1]:  # with pictures, at the end
+            raise MemoryError("too much")
+        return right(*arguments)
+
+    monkeypatch.setattr(fitting, stage, broken)
+    assert isinstance(diml("fit plays.csv -o fit --mechanism tabular").exception, MemoryError)
+    assert Estimate.load(folder / "fit" / "estimate.safetensors").agents == ("ann", "bob")
+    assert json.loads((folder / "fit" / "fit.json").read_text())["intervals"] == "none: not computed"
