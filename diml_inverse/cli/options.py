@@ -20,28 +20,49 @@ LEARNER_PARAMETERS = ("learning_rate", "precision", "exploration")
 
 
 class Columns(NamedTuple):
-    """Names of the columns that make traces."""
+    """Names of the columns that make traces, None for one that is not there; and agents whose moves are given."""
 
     episode: str = "episode"
     round: str = "round"
-    agent: str = "agent"
+    agent: str | None = "agent"
     action: str = "action"
+    person: str | None = "person"
+    session: str | None = "session"
+    match: str | None = None
+    other: str | None = None
+    given: tuple[str, ...] = ()
+
+    def labels(self) -> list[str]:
+        """All names, each once; those of persons and sessions need not be there."""
+        return list(dict.fromkeys(name for name in self[: len(COLUMN_HELP)] if isinstance(name, str)))
+
+
+COLUMN_HELP = {
+    "episode": "Column of the episode, in a CSV or Parquet file.",
+    "round": "Column of the round.",
+    "agent": 'Column of the agent, or seat; "" where seats mean nothing and persons tell who is who.',
+    "action": "Column of the action.",
+    "person": "Column of who sat in the seat; empty where the move is given. Used where there is one by this name.",
+    "session": "Column of the episode's session. Used where there is one by this name.",
+    "match": "Column of the round's group, where groups change; the episode is then the session.",
+    "other": "Column of the other's choice, where a row holds both.",
+}
 
 
 def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--episode-column` and so on, passed together as `columns`."""
+    """`--episode-column` and so on and `--given`, passed together as `columns`."""
 
     @functools.wraps(command)  # for click: its help, and the options that it was given before
     def with_columns(**options: Any) -> Any:
-        return command(columns=Columns(*(options.pop(f"{name}_column") for name in Columns._fields)), **options)
+        names = {name: options.pop(f"{name}_column") or None for name in COLUMN_HELP}
+        return command(columns=Columns(**names, given=options.pop("given")), **options)
 
-    for name, default in reversed(Columns()._asdict().items()):
-        option = click.option(
-            f"--{name}-column",
-            default=default,
-            show_default=True,
-            help=f"Column of the {name}, in a CSV or Parquet file.",
-        )
+    defaults = Columns()._asdict()
+    given = click.option("--given", multiple=True, metavar="AGENT", help="Its moves are given: not fitted. Repeatable.")
+    with_columns = given(with_columns)
+    for name, words in reversed(COLUMN_HELP.items()):
+        default = defaults[name]
+        option = click.option(f"--{name}-column", default=default, show_default=default is not None, help=words)
         with_columns = option(with_columns)
     return with_columns
 

@@ -21,7 +21,10 @@ def read_plays(path: Path, columns: Columns) -> Traces:
         click.ClickException: no such file, or not readable as what its ending says, named.
     """
     check_is_file(path)
-    return Traces.load(path) if path.suffix.lower() == ".nc" else Traces.load(path, **columns._asdict())
+    if path.suffix.lower() != ".nc":
+        return Traces.load(path, **columns._asdict())
+    traces = Traces.load(path)
+    return traces.replace(given=columns.given) if columns.given else traces
 
 
 def read_column(path: Path, name: str, columns: Columns, option: str) -> pd.DataFrame:
@@ -34,7 +37,7 @@ def read_column(path: Path, name: str, columns: Columns, option: str) -> pd.Data
     if path.suffix.lower() == ".csv":
         frame = pd.read_csv(
             path,
-            dtype={columns.agent: "string"},
+            dtype={} if columns.agent is None else {columns.agent: "string"},
             dtype_backend="numpy_nullable",
             keep_default_na=False,
             na_values=[""],
@@ -45,7 +48,7 @@ def read_column(path: Path, name: str, columns: Columns, option: str) -> pd.Data
         raise click.ClickException(f"{option} needs a .csv or .parquet file; got {path}")
     if name not in frame:
         raise click.ClickException(f"{path} has no column {name!r}; {nearest(name, frame.columns)}")
-    labels = [column for column in columns if column != name]
+    labels = [column for column in columns.labels() if column != name and column in frame]
     return frame[[*labels, name]].astype(dict.fromkeys(labels, "string"))
 
 
@@ -55,14 +58,21 @@ def groups_of(path: Path, name: str, columns: Columns, traces: Traces) -> dict[s
     Raises:
         click.ClickException: the column changes, or is empty, within an episode.
     """
-    values = read_column(path, name, columns, "--group-column").groupby(columns.episode)[name]
+    frame = read_column(path, name, columns, "--group-column")
+    label = frame[columns.episode].astype("string")
+    if columns.other is not None and columns.match is None:  # each person's rows are an episode
+        label = label + "/" + frame[columns.person or ""].astype("string")
+    values = frame.groupby(label)[name]
     changing = values.nunique(dropna=False)
     if (changing > 1).any():
         raise click.ClickException(f"column {name!r} changes within episode {changing.idxmax()!r}")
     value_of = values.first()
     if value_of.isna().any():
         raise click.ClickException(f"column {name!r} is empty in episode {value_of.isna().idxmax()!r}")
-    of_episode = [value_of[str(episode)] for episode in traces.episodes]
+    named = traces.episodes
+    if columns.match is not None and traces.sessions is not None:
+        named = tuple(traces.session_labels[session] for session in traces.sessions)
+    of_episode = [value_of[str(label)] for label in named]
     return {
         str(value): traces[[i for i, found in enumerate(of_episode) if found == value]]
         for value in sorted(set(of_episode))

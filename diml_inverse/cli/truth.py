@@ -41,7 +41,10 @@ def truth_of(traces: Traces) -> Truth | None:
 def truth_from_payoffs(frame: pd.DataFrame, payoff: str, columns: Columns, traces: Traces) -> Truth:
     """The payoff table that realised payoffs show: their mean at each profile played, NaN at the others."""
     check_numbers(frame, payoff)
-    wide = frame.pivot(index=[columns.episode, columns.round], columns=columns.agent, values=[columns.action, payoff])
+    if columns.agent is None or columns.other is not None:
+        raise ValueError(f"column {payoff!r} cannot be compared with: it needs a row and a seat for every agent")
+    rounds = [columns.episode, columns.round, *([] if columns.match is None else [columns.match])]
+    wide = frame.pivot(index=rounds, columns=columns.agent, values=[columns.action, payoff])
     wide = wide.dropna()
     if wide.empty:
         raise ValueError(f"column {payoff!r}: in no round are all agents' payoffs and actions there to compare with")
