@@ -1,4 +1,4 @@
-"""Which releases computed a result."""
+"""The versions of the packages that computed a result."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -152,3 +153,31 @@ def test_formulas_are_drawn_by_the_browser_itself(site: Path) -> None:
     written = re.findall(r"\$\$.+?\$\$|\$[^$]+\$", (ROOT / "docs" / "maths.md").read_text(), re.DOTALL)
     assert page.count("<math ") == len(written) > 30
     assert not re.search(r"<m[ion]>[^<]*\\\\", page), "a command that was not understood"
+
+
+PACKAGES = ("diml_envs", "agents", "diml_inverse")
+
+
+def written() -> dict[str, str]:
+    """All that people read about the code: pages, docstrings, comments."""
+    code = [file for folder in PACKAGES for file in (ROOT / folder).rglob("*.py")]
+    return {str(file.relative_to(ROOT)): file.read_text() for file in [*PAGES, ROOT / "CONTRIBUTING.md", *code]}
+
+
+def test_what_the_pages_and_docstrings_name_is_there() -> None:
+    """`diml_envs.frames` stood in docstrings long after the module had moved."""
+    missing = []
+    for place, text in written().items():
+        for name in re.findall(rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)\b(?!/)", text):
+            try:
+                pkgutil.resolve_name(name)
+            except (ImportError, AttributeError):
+                missing.append(f"{place}: {name}")
+    assert missing == []
+
+
+def test_the_files_that_contributing_names_are_there() -> None:
+    named = re.findall(r"`([\w./]+/[\w./]*)`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(named) > 20
+    under = [ROOT, ROOT / "diml_inverse", ROOT / "agents", ROOT / "diml_inverse/benchmark", ROOT / "diml_inverse/cli"]
+    assert [name for name in named if name != "output/" and not any((top / name).exists() for top in under)] == []

@@ -1,4 +1,4 @@
-"""`Learner`: how behaviour is written down. A learner is an immutable recipe; what it has learned is a value apart."""
+"""`Learner`: how behaviour is written down. A learner is a recipe that never changes; what it learns is kept apart."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Group:
     """Agents that share a learner and a number of actions: one batch, so that no padding reaches the learner.
 
     Args:
-        learner: of all of them.
+        learner: the one they share.
         num_actions: of each of them.
         places: their places among the env's agents, ascending.
     """

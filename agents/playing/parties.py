@@ -53,7 +53,7 @@ class Party(Protocol):
 
 
 class Single:
-    """One agent, played by a learner, a callable or an object with `act` (see `diml_envs.players`)."""
+    """One agent, played by a learner, a callable or an object with `act` (see `diml_envs.games.players`)."""
 
     def __init__(self, behaviour: Any, agent: Any, place: int, num_actions: int) -> None:
         self.player, self.agent, self.place = make_player(behaviour, str(agent), num_actions), agent, place

@@ -1,4 +1,4 @@
-"""What both ways of playing hand back: plain arrays."""
+"""What both ways of playing return: plain arrays."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def rollout(
             PettingZoo's own methods only.
         learners: one for all agents, or `{agent: learner}`: an `agents.Learner`, a callable
             `policy(observation) -> action`, an object with `act(observation)` and, if it likes, `learn` and
-            `reset` (see `diml_envs.players`), or `agents.SB3` for models that train as they play.
+            `reset` (see `diml_envs.games.players`), or `agents.SB3` for models that train as they play.
         num_episodes: E.
         seed: integer, 0 or more. Decides everything except the randomness that policies or foreign envs keep to
             themselves; each episode resets the env with a seed of its own.

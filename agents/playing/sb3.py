@@ -28,10 +28,10 @@ class SB3:
             list of them. Where several models play at once, a `BaseCallback` must be given as its class, which is
             called without arguments for each run. `self.training_env.get_attr("agent")` names the agents.
         progress_bar: show stable-baselines3's own (needs rich): the first model's, as all keep pace.
-        total_timesteps: of `learn`. Schedules are laid out over it. Default: the whole run, that is the env's
+        total_timesteps: length of `learn`. Schedules are laid out over it. Default: the whole run, that is the env's
             `max_cycles` times the agents that share the model (times the episodes, with learn="across_episodes").
-        **options: of the algorithm. `device` is "cpu" unless given: networks that are asked for one action at a time
-            are small.
+        **options: settings of the algorithm. `device` is "cpu" unless given: networks that are asked for one action
+            at a time are small.
 
     Raises:
         TypeError: something that is not such an algorithm.

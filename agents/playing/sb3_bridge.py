@@ -87,11 +87,11 @@ class BridgeEnv(VecEnv):
         return [values[index] for index in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Refused: the game is the rollout's."""
+        """Refused: the game belongs to the rollout."""
         raise NotImplementedError("attributes of a rollout's env cannot be set from inside a model")
 
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
-        """Refused: the game is the rollout's."""
+        """Refused: the game belongs to the rollout."""
         raise NotImplementedError("methods of a rollout's env cannot be called from inside a model")
 
     def env_is_wrapped(self, wrapper_class: type[Any], indices: Any = None) -> list[bool]:

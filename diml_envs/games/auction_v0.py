@@ -19,7 +19,7 @@ def parallel_env(
         num_agents: N, 2 or more.
         num_actions: bids, evenly spaced.
         mechanism_seed: draws the hidden payoffs; see `AuctionMechanism.random`.
-        **options: of `RepeatedGameEnv`: max_cycles (default 60), feedback, observation,
+        **options: settings of `RepeatedGameEnv`: max_cycles (default 60), feedback, observation,
             payoff_noise, render_mode.
     """
     mechanism = AuctionMechanism.random(num_agents, num_actions, seed=mechanism_seed)

@@ -29,7 +29,7 @@ class RepeatedGameEnv(ParallelEnv[str, NDArray[np.float32], int]):
         mechanism: joint actions -> payoffs, taken as it is now: later changes to it do not show.
         max_cycles: rounds of an episode.
         feedback: `full` or `own` (an agent learns nothing of the actions it did not take).
-        observation: `last_profile`, `counts` or `constant`; see `diml_envs.observations`.
+        observation: `last_profile`, `counts` or `constant`; see `diml_envs.games.observations`.
         payoff_noise: standard deviation, in payoffs, of independent Gaussian noise added to every counterfactual
             payoff each round (the own payoff is its entry at the own action). Seeded by `reset`.
         render_mode: `ansi` makes `render()` return a table of the last round.
@@ -38,7 +38,7 @@ class RepeatedGameEnv(ParallelEnv[str, NDArray[np.float32], int]):
             say what it was played in. The settings above are added to it.
 
     Raises:
-        ValueError: a setting that means nothing, named with what is allowed.
+        ValueError: a setting that is not allowed; the message names those that are.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012  (as PettingZoo declares it)
@@ -110,7 +110,7 @@ class RepeatedGameEnv(ParallelEnv[str, NDArray[np.float32], int]):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, NDArray[np.float32]], dict[str, dict[str, Any]]]:
-        """Start an episode. `seed` starts the noise afresh; without it the noise goes on where it was."""
+        """Start an episode. `seed` starts the noise afresh; without it the noise continues where it stopped."""
         if seed is not None or self._generator is None:
             self._generator = np.random.default_rng(seed)
         self.agents = list(self.possible_agents)

@@ -44,7 +44,8 @@ def parallel_env(
         game: one of `GAMES`; not looked at if payoffs are given.
         payoffs: [A_1, ..., A_N, N], any number of agents, each with any number of actions. They stay out of the
             env's description, and so out of recorded play: what was hidden from the players stays hidden.
-        **options: of `RepeatedGameEnv`: max_cycles (default 60), feedback, observation, payoff_noise, render_mode.
+        **options: settings of `RepeatedGameEnv`: max_cycles (default 60), feedback, observation, payoff_noise,
+            render_mode.
 
     Raises:
         ValueError: an unknown game, or payoffs of the wrong shape.

@@ -17,9 +17,9 @@ def parallel_env(
 
     Args:
         num_agents: N, 2 or more.
-        num_actions: of each agent.
+        num_actions: number of actions of each agent.
         mechanism_seed: draws the hidden payoffs; see `NeuralMechanism.random`.
-        **options: of `RepeatedGameEnv`: max_cycles (default 60), feedback, observation,
+        **options: settings of `RepeatedGameEnv`: max_cycles (default 60), feedback, observation,
             payoff_noise, render_mode.
     """
     mechanism = NeuralMechanism.random(num_agents, num_actions, seed=mechanism_seed)

@@ -19,7 +19,7 @@ def parallel_env(
         num_agents: N, 2 or more.
         num_actions: levels from 0 to 1, evenly spaced.
         mechanism_seed: draws the hidden payoffs; see `PublicGoodsMechanism.random`.
-        **options: of `RepeatedGameEnv`: max_cycles (default 60), feedback, observation,
+        **options: settings of `RepeatedGameEnv`: max_cycles (default 60), feedback, observation,
             payoff_noise, render_mode.
     """
     mechanism = PublicGoodsMechanism.random(num_agents, num_actions, seed=mechanism_seed)

@@ -25,7 +25,7 @@ class AggregativeMechanism(SymmetricMechanism):
         num_agents: N.
         levels: what each action amounts to, A distinct numbers (contribution, quantity, price).
         hidden: widths of the hidden layers.
-        seed: of the parameters it is built with. A fit draws its own start.
+        seed: draws the parameters it is built with; a fit draws its own start.
 
     Raises:
         ValueError: levels that are not distinct.

@@ -28,7 +28,7 @@ class AnonymousMechanism(SymmetricMechanism):
         own_action: `"input"`, the paper's network: the embedded own action joins the shares, one forward pass
             for each own action; `"output"`: the shares alone go in and one payoff for each own action comes out,
             so that all deviations cost one pass.
-        seed: of the parameters it is built with. A fit draws its own start.
+        seed: draws the parameters it is built with; a fit draws its own start.
 
     Raises:
         ValueError: `own_action` is neither.

@@ -14,7 +14,7 @@ from diml_envs.mechanisms.base import Mechanism, distinct_rows
 class CallableMechanism(Mechanism):
     """Payoffs computed by `function(profile) -> N payoffs`, called once for each distinct profile asked for.
 
-    A hidden truth, not a candidate: it has no parameters to fit. To fit a form of one's own, subclass
+    It serves as a hidden truth, not as a candidate: it has no parameters to fit. To fit a form of your own, subclass
     `Mechanism` and write `forward` in torch.
 
     Args:

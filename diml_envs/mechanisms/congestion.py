@@ -15,7 +15,7 @@ class CongestionMechanism(SymmetricMechanism):
     """payoff = -(linear_cost L + quadratic_cost L^2) + toll_rate L, L the load of the own resource, oneself included.
 
     Parameters, one for each resource [A], zero when built: `linear_cost`, `quadratic_cost`, `toll_rate`
-    (An & Du 2026, E2). Behaviour tells `toll_rate - linear_cost` only, not the two apart.
+    (An & Du 2026, E2). Choices show only `toll_rate - linear_cost`, not the two apart.
     """
 
     def __init__(self, num_agents: int, num_actions: int) -> None:

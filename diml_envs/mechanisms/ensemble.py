@@ -12,7 +12,7 @@ from diml_envs.mechanisms.base import Contexts, Mechanism
 
 
 class EnsembleMechanism(Mechanism):
-    """Payoffs averaged over members that were fitted apart; their errors partly cancel.
+    """The mean payoffs of members that were fitted separately; their errors partly cancel.
 
     Args:
         members: mechanisms of one class and size.

@@ -25,7 +25,7 @@ class NeuralMechanism(Mechanism):
         num_actions: actions of every agent, or a sequence of N counts.
         embedding_dim: width of each agent's action embedding.
         hidden: widths of the hidden layers.
-        seed: of the parameters it is built with. A fit draws its own start.
+        seed: draws the parameters it is built with; a fit draws its own start.
 
     Raises:
         ValueError: a number of counts other than N, or a count below 1.

@@ -26,7 +26,7 @@ class OwnLoadMechanism(SymmetricMechanism):
         num_actions: A, the resources.
         embedding_dim: width of the resource's embedding.
         hidden: widths of the hidden layers.
-        seed: of the parameters it is built with. A fit draws its own start.
+        seed: draws the parameters it is built with; a fit draws its own start.
     """
 
     def __init__(

@@ -43,7 +43,7 @@ class OwnLoadTableMechanism(SymmetricMechanism):
         return changed
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """All payoffs zero: a load that no observed choice speaks about stays there."""
+        """All payoffs zero: a load that no observed choice bears on stays zero."""
         nn.init.zeros_(self.payoffs)
 
     def payoffs_given_counts(self, others: Tensor) -> Tensor:

@@ -27,8 +27,8 @@ class SymmetricMechanism(Mechanism):
         raise NotImplementedError(f"{type(self).__name__} must define payoffs_given_counts([K, A]) -> [K, A]")
 
     def with_num_agents(self, num_agents: int) -> Mechanism:
-        """The same payoff function for more or fewer agents: where it takes shares of the others, it is their shares
-        that matter, where it takes a number or a total, that.
+        """The same payoff function for more or fewer agents: if it takes
+        shares of the others, the shares are kept, and if it takes a number or a total, that.
 
         Raises:
             ValueError: parameters that depend on the number of agents.

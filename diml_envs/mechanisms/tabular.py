@@ -68,7 +68,7 @@ class TabularMechanism(Mechanism):
         return {"action_counts": list(self.action_counts)}
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """All payoffs zero: an entry that no observed choice speaks about stays there."""
+        """All payoffs zero: an entry that no observed choice bears on stays zero."""
         nn.init.zeros_(self.table)
 
     def forward(self, actions: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """What a person may decide about a frame before it is read: codes for missing, spellings that are one, bins, cuts.
 
-Nothing of this is ever done unasked. `diml_inverse.inspect` finds what asks for it.
+Nothing of this is ever done unasked. `inspect` finds what asks for it.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class BehaviouralCloning:
     Args:
         memory: rounds that a prediction looks back.
         hidden: widths of the hidden ReLU layers.
-        step_size: of Adam.
+        step_size: step size of Adam.
         batch_size: decisions for each gradient step, about.
         max_epochs: passes over the training play at most.
         validation_fraction: share of episodes held out; of a single episode, its last rounds.

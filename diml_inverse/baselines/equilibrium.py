@@ -41,7 +41,7 @@ class EquilibriumInversion:
     others did before resembles what they do now.
 
     Args:
-        precision: inverse temperature taken for granted, 1 / payoff.
+        precision: inverse temperature that is assumed, 1 / payoff.
         pseudo_count: choices added to each action of each summary; without them an action never chosen would be worth
             minus infinity. A summary never met has no differences.
 

@@ -42,7 +42,7 @@ def bench(
     human_play: Path | None,
     quick: bool,
 ) -> None:
-    """Run a suite of tasks and estimators, and report. Arguments: of the command."""
+    """Run a suite of tasks and estimators, and report. The arguments are the command's."""
     plugin_places = _plugins(places)
     chosen = _suite(suite, plugin_places)
     limits = Limits(cell_seconds or chosen.limits.seconds, cell_memory or chosen.limits.memory_mb)

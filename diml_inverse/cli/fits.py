@@ -39,7 +39,7 @@ def fit(
     columns: Columns,
     **parameters: float | None,
 ) -> None:
-    """Fit the play in a file, or each group of it; keep and print what was found. Arguments: of the command."""
+    """Fit the play in a file, or each group of it; keep and print what was found. The arguments are the command's."""
     traces = read_plays(plays, columns)
     if max(traces.action_counts) == 1:
         raise click.ClickException(f"{plays}: no agent ever chose between actions, so there is nothing to recover")

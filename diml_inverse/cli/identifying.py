@@ -26,7 +26,7 @@ def identify_file(
     columns: Columns,
     **parameters: float | None,
 ) -> None:
-    """Say which payoff differences the play in a file pins down. Arguments: of the command."""
+    """Say which payoff differences the play in a file pins down. The arguments are the command's."""
     traces = read_plays(plays, columns)
     if max(traces.action_counts) == 1:
         raise click.ClickException(f"{plays}: no agent ever chose between actions, so there is nothing to identify")

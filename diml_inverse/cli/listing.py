@@ -19,7 +19,7 @@ COLUMNS = ("task", "suites", "agents", "actions", "learners", "metric", "about")
 
 
 def list_tasks(names: tuple[str, ...], export: Path | None, seed: int, human_play: Path | None) -> None:
-    """Print the tasks that there are, or write one as files. Arguments: of the command."""
+    """Print the tasks that there are, or write one as files. The arguments are the command's."""
     if export is not None:
         _export(with_human_play(task_named(names[0]), human_play), seed, export)
         return

@@ -32,7 +32,7 @@ def score(
     suite: str,
     human_play: Path | None,
 ) -> None:
-    """Print how near answers come to the truth of a task. Arguments: of the command."""
+    """Print how near answers come to the truth of a task. The arguments are the command's."""
     chosen = with_human_play(task_named(task), human_play)
     if into is not None and (not NAME.fullmatch(name) or name in ESTIMATORS):
         raise click.UsageError(f"--name must be new, of letters, digits and _ . -, at most 64; got {name!r}")

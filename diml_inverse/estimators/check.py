@@ -145,7 +145,7 @@ def _check_no_look_ahead(found: Predictor, traces: Traces, probs: NDArray[Any], 
     _check_same(
         probs[:1, : alone.num_rounds],
         np.asarray(found.choice_probs(alone)),
-        f"an episode is predicted otherwise beside other episodes than alone{where}",
+        f"an episode is predicted differently beside other episodes than alone{where}",
     )
 
 

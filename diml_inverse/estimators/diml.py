@@ -41,7 +41,7 @@ class DIML(GradientSettings):
             the best predicting one of `default_members` (`info["learners"]`; see `DynamicsComparison`).
         max_epochs: passes over the training episodes at most.
         batch_size: episodes for each gradient step; default: all of them.
-        step_size: of Adam.
+        step_size: step size of Adam.
         weight_decay: of AdamW; pulls payoffs towards no differences.
         members: fits whose mean is the estimate; 1 for a single one.
         validation_fraction: share of episodes held out to decide when to stop (of a single episode, its last

@@ -1,4 +1,4 @@
-"""What of the mechanism the play speaks about: which contexts occurred, and what choices there can tell."""
+"""What play says of the mechanism: which contexts occurred, and what choices there can tell."""
 
 from diml_inverse.identification.contexts import on_support, visited_contexts
 from diml_inverse.identification.identify import identify

@@ -1,4 +1,4 @@
-"""`identify`: which numbers recorded play pins down, which it cannot tell, and what it would take to be told."""
+"""`identify`: which numbers recorded play pins down, which it cannot, and what would have to be known for the rest."""
 
 from __future__ import annotations
 

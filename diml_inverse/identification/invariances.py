@@ -1,4 +1,4 @@
-"""Invariances (gauge): what can change about payoffs and learners without any choice telling. In words, and tried."""
+"""Invariances (the gauge): changes of payoffs and learners that no choice would show, in words, each one tried out."""
 
 from __future__ import annotations
 

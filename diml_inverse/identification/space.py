@@ -1,4 +1,4 @@
-"""`Space`: parameters together with what play tells of them."""
+"""`Space`: parameters, with what play says of them."""
 
 from __future__ import annotations
 

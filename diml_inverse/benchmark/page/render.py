@@ -25,7 +25,7 @@ def write_page(results: Path, output: Path) -> Path:
     """Write `index.html` into the folder `output`, whole or not at all; a former page is replaced.
 
     Args:
-        results: the folder of `diml bench`; it may be of a run that still goes on.
+        results: the folder of `diml bench`; the run need not have ended.
         output: made if it is not there.
 
     Raises:
