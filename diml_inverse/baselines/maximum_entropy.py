@@ -81,7 +81,7 @@ class MaximumEntropyIRL:
         counts = traces.action_counts
         states = number_of_profiles(counts)
         if states * states // min(counts) > MOST_TRANSITIONS:
-            raise ValueError(f"needs a game of fewer joint actions: its states; got agents with {counts} actions")
+            raise ValueError(f"needs a game of fewer joint actions (its states); got agents with {counts} actions")
         begun = time.perf_counter()
         shares = choice_shares(traces, 1.0)
         chosen = choices_after(traces)

@@ -47,7 +47,9 @@ def truth_from_payoffs(frame: pd.DataFrame, payoff: str, columns: Columns, trace
     wide = frame.pivot(index=rounds, columns=columns.agent, values=[columns.action, payoff])
     wide = wide.dropna()
     if wide.empty:
-        raise ValueError(f"column {payoff!r}: in no round are all agents' payoffs and actions there to compare with")
+        raise ValueError(
+            f"column {payoff!r}: no round has all agents' payoffs and actions, so there is nothing to compare with"
+        )
     profiles = [
         wide[columns.action][agent].map({str(label): b for b, label in enumerate(labels)}).astype(int)
         for agent, labels in zip(traces.agents, traces.action_labels, strict=True)

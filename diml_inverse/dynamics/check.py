@@ -28,8 +28,8 @@ def check_dynamics(dynamics: Dynamics, num_rounds: int = 150, num_actions: int =
     if not dynamics.learns_together:
         alone = dynamics.of_agents(slice(1, 2)).attractions(payoffs[:, :, 1:2], actions[:, :, 1:2])
         assert torch.allclose(alone, fast[:, :, 1:2], rtol=0, atol=1e-9), (
-            "an agent's attractions are others when it is followed alone: agents are taken some at a time when many; "
-            "if they are meant to be, set learns_together"
+            "an agent's attractions differ when it is followed alone: many agents are taken a few at a time; "
+            "if they are meant to differ, set learns_together"
         )
     for mask in (None, (torch.arange(num_actions) < num_actions - torch.tensor([[0], [1], [0]]))):
         _check_choices(dynamics, fast, actions, mask)

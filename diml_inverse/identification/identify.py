@@ -82,9 +82,9 @@ def identify(traces: Traces, dynamics: Dynamics, mechanism: Mechanism, most_rows
 
 def _on_scale(spaces: Sequence[Space], gauge: pd.DataFrame) -> Iterator[str]:
     if any(space.with_precision_held() is not space for space in spaces):
-        yield "Precision and payoffs show as a product only: differences are in units of 1 / precision."
+        yield "Play shows only the product of precision and payoffs: differences are in units of 1 / precision."
     if (gauge["what"] == "multiplying payoffs").any():
-        yield "Multiplied payoffs change no choice: only ratios of differences can be identified, none by itself."
+        yield "Multiplying all payoffs changes no choice: only ratios of differences can be identified."
 
 
 def _free_payoffs(traces: Traces, dynamics: Dynamics, mechanism: Mechanism, notes: list[str]) -> list[Space]:
@@ -115,7 +115,7 @@ def _structure(traces: Traces, dynamics: Dynamics, mechanism: Mechanism, notes: 
     except TooManyError as error:
         notes.append(
             f"The mechanism's own parameters were not examined: {error}. How firmly they pin down what free payoffs "
-            "leave open is not known; diml_inverse.inference.bootstrap tells."
+            "leave open is not known; diml_inverse.inference.bootstrap shows it."
         )
         return None
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HOW = {
-    "exactly": "exactly, payoffs being free",
+    "exactly": "exactly, with every payoff free",
     "structure": "only through the mechanism's structure",
     "smoothness": "only through the network's smoothness",
     "partly": "in part: against some of the own actions",
@@ -59,7 +59,10 @@ class Identification:
             ["What play identifies".center(WIDTH).rstrip(), rule],
             self._header(),
             ["", "Payoff differences", *self._counts()],
-            ["", "What no choice tells (change: nats, of any decision; beside it that of an equal step elsewhere)"],
+            [
+                "",
+                "What no choice shows (change of log-likelihood in nats; beside it, that of an equal step elsewhere)",
+            ],
             self._gauge(),
             ["", "Information", *_indented(_text(self.spaces))] if len(self.spaces) else [],
             ["", *(f"Note: {note}" for note in self.notes)] if self.notes else [],

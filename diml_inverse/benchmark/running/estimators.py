@@ -174,7 +174,7 @@ ABOUT = {
     "neural": "`DIML` with a network and no structure: the mean of five fits, each stopped early, from no differences",
     "tabular": "a free payoff for every profile and agent, maximum likelihood",
     "structured": "the correct parametric form, maximum likelihood (E3: with a ridge, for the network in it)",
-    "wrong_learner": "`neural`, believing in learners of 0.6 times the right precision",
+    "wrong_learner": "`neural`, told that learners have 0.6 times their true precision",
     "cloning": "a network from the last five profiles to choices; knows no payoffs",
     "equilibrium": "static inversion of choice shares, as if nobody learned",
     "qre": "payoffs under which each episode is a logit quantal response equilibrium",

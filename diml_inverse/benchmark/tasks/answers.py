@@ -34,7 +34,7 @@ class GivenChoices:
     def choice_probs(self, traces: Traces) -> NDArray[np.float64]:
         """As given; `traces` must be that play."""
         if traces.actions.shape != self.probs.shape[:-1]:
-            raise ValueError("these choice probabilities are of another play")
+            raise ValueError("these choice probabilities belong to other play")
         return self.probs
 
 

@@ -66,7 +66,7 @@ def diml(line):
         ("fit plays.csv -o fit --episode-column epsiode", "did you mean 'episode'?"),
         ("fit plays.csv -o fit --payoff-column payof", "did you mean 'payoff'?"),
         ("fit plays.csv -o fit --payoff-column treatment", "column 'treatment' must hold numbers"),
-        ("fit unpaid.csv -o fit --payoff-column payoff", "column 'payoff': in no round are all agents' payoffs"),
+        ("fit unpaid.csv -o fit --payoff-column payoff", "column 'payoff': no round has all agents' payoffs"),
         ("fit infinite.csv -o fit --payoff-column payoff", "column 'payoff' must hold finite numbers"),
         ("tasks nonsense", "no task 'nonsense'"),
         ("bench nowhere.toml -o results", "nowhere.toml: No such file or directory"),

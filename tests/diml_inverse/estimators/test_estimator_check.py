@@ -132,7 +132,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "sums to more": (changed(lambda probs, _: probs * 1.1), "do not sum to one"),
     "sees the choice": (changed(of_own_round), "choices from round 0 on change what is predicted for round 0"),
     "sees the future": (changed(shared_over_play), "a prediction may use earlier rounds only"),
-    "sees other episodes": (changed(of_episodes_mean), "predicted otherwise beside other episodes than alone"),
+    "sees other episodes": (changed(of_episodes_mean), "predicted differently beside other episodes than alone"),
     "draws afresh": (Returns(drawn(None)), "two fits to the same traces differ"),
     "predicts at random": (
         changed(lambda probs, _: np.random.default_rng().dirichlet(np.ones(probs.shape[-1]), probs.shape[:-1])),
