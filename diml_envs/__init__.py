@@ -1,4 +1,8 @@
-"""The world: mechanisms, traces of play, and repeated games. Importing it registers the games."""
+"""The world: mechanisms, traces of play, and repeated games.
+
+Importing it registers the games, each under two ids: `diml/congestion_v0` with PettingZoo and, seen from one seat,
+`diml/Congestion-v0` with Gymnasium. Before that import both libraries say `Namespace diml not found`.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -148,6 +148,11 @@ def test_the_site_needs_no_network(site: Path) -> None:
         assert foreign(loaded) == [], style
 
 
+def test_long_lines_of_code_wrap(site: Path) -> None:
+    assert "white-space: pre-wrap" in (site / "_static" / "wrap.css").read_text()
+    assert "_static/wrap.css" in (site / "own_csv.html").read_text()
+
+
 def test_formulas_are_drawn_by_the_browser_itself(site: Path) -> None:
     page = (site / "maths.html").read_text()
     written = re.findall(r"\$\$.+?\$\$|\$[^$]+\$", (ROOT / "docs" / "maths.md").read_text(), re.DOTALL)

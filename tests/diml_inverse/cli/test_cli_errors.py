@@ -68,6 +68,7 @@ def diml(line):
         ("fit plays.csv -o fit --payoff-column treatment", "column 'treatment' must hold numbers"),
         ("fit unpaid.csv -o fit --payoff-column payoff", "column 'payoff': no round has all agents' payoffs"),
         ("fit infinite.csv -o fit --payoff-column payoff", "column 'payoff' must hold finite numbers"),
+        ("rollout diml/Congestion-v0 -o x.nc", "did you mean 'diml/congestion_v0'?"),  # Gymnasium's id
         ("tasks nonsense", "no task 'nonsense'"),
         ("bench nowhere.toml -o results", "nowhere.toml: No such file or directory"),
         ("fit plays.csv -o fit --group-column payoff", "column 'payoff' changes within episode '0'"),
