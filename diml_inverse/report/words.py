@@ -17,7 +17,7 @@ def found_in_words(estimate: Estimate) -> Iterator[str]:
         yield f"learners: {row['member']} (best of {len(rows)} on held-out episodes), {estimate.dynamics}"
         yield "payoffs are in units of 1 / precision, which is not known: only their signs and ratios mean something"
     if ends := info.get("at_edge"):
-        yield f"at an end of their range: {', '.join(ends)}"
+        yield f"fitted parameters at an end of their range: {', '.join(ends)}"
     for kind in info.get("kinds", []):
         if kind["share_of_variance"] >= SMALLEST_SHARE:
             yield f"made of: {kind['kind']} ({kind['share_of_variance']:.0%} of the variance of payoff differences)"
