@@ -33,6 +33,15 @@ class LearnerDynamics(Dynamics):
         self._of: slice | None = None
         self._used = {name for name in parameters if name in NEUTRAL and self._differs(name, NEUTRAL[name])}
 
+    @property
+    def part(self) -> slice | None:
+        """The agents that these are the dynamics of; None: all."""
+        return self._of
+
+    def uses(self, name: str) -> bool:
+        """Whether a parameter that may change nothing is fitted, or changes something."""
+        return name in self._used
+
     def _differs(self, name: str, neutral: float) -> bool:
         return name in self.learner.fitted or bool((self.learner.value(name) != neutral).any())
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from diml_envs.mechanisms.base import MISSING, Contexts, Mechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
+from diml_inverse.likelihood.compiled import Followed, followed
 
 # A decision counts although unobserved play has touched its attractions once at most this share of their weight
 # rests on it: without such a bound one missed action would silence the rest of an episode, since geometric
@@ -32,6 +33,8 @@ class ObservedPlay:
         scored: bool [E, T, N]; the decision counts in the likelihood.
         action_mask: bool [N, A] where agents have different numbers of actions, else None.
         traces: where it comes from, for messages.
+        followed: the same for the compiled recursion, where that can follow the learners and all of the play is at
+            hand; None: `Dynamics.attractions` follows them.
     """
 
     actions: Tensor
@@ -40,6 +43,7 @@ class ObservedPlay:
     scored: Tensor
     action_mask: Tensor | None
     traces: Traces
+    followed: Followed | None = None
 
     def of_agents(self, agents: slice) -> ObservedPlay:
         """The play as far as these agents' decisions go; views, no copies."""
@@ -50,6 +54,7 @@ class ObservedPlay:
             determined=self.determined[..., agents],
             scored=self.scored[..., agents],
             action_mask=None if self.action_mask is None else self.action_mask[agents],
+            followed=None,
         )
 
 
@@ -73,13 +78,15 @@ def observe(mechanism: Mechanism, dynamics: Dynamics, traces: Traces) -> Observe
             "no decision can be scored: likelihood needs episodes of at least two rounds in which an agent's choice "
             f"and, before it, the others' choices were observed; got {traces}"
         )
+    index = contexts.index.clamp(min=0)
     return ObservedPlay(
         actions.clamp(min=0),
-        Contexts(contexts.index.clamp(min=0), contexts.inputs),
+        Contexts(index, contexts.inputs),
         determined,
         scored,
         None if equal_counts else mechanism.action_mask.to(device),
         traces,
+        followed(dynamics, mechanism, traces, index, determined, scored),
     )
 
 

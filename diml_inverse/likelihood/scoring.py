@@ -9,6 +9,7 @@ from torch import Tensor
 
 from diml_envs.mechanisms.base import Mechanism
 from diml_inverse.dynamics.base import Dynamics
+from diml_inverse.likelihood import compiled
 from diml_inverse.likelihood.play import ObservedPlay, by_agents
 
 
@@ -18,8 +19,15 @@ def decision_log_likelihoods(mechanism: Mechanism, dynamics: Dynamics, play: Obs
     For the gradient of their sum use `total_log_likelihood`, whose memory does not grow with the number of agents.
     """
     table = mechanism.context_payoffs(play.contexts)
+    if is_compiled(play, dynamics):
+        return compiled.decisions(play.followed, dynamics, table)
     parts = by_agents(mechanism, dynamics, play)
     return torch.cat([scored_log_probs(payoffs_along(table, part), its, part) for part, its in parts], -1)
+
+
+def is_compiled(play: ObservedPlay, dynamics: Dynamics) -> bool:
+    """Whether the compiled recursion follows the play."""
+    return compiled.follows(play.followed, dynamics)
 
 
 def log_choice_probs(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay) -> Tensor:

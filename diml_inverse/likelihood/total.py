@@ -12,7 +12,13 @@ from diml_envs.mechanisms.base import Mechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.likelihood.play import ObservedPlay, by_agents, observe
-from diml_inverse.likelihood.scoring import decision_log_likelihoods, payoffs_along, rows_along, scored_log_probs
+from diml_inverse.likelihood.scoring import (
+    decision_log_likelihoods,
+    is_compiled,
+    payoffs_along,
+    rows_along,
+    scored_log_probs,
+)
 
 
 def log_likelihood(mechanism: Mechanism, dynamics: Dynamics, traces: Traces) -> Tensor:
@@ -36,6 +42,8 @@ def total_log_likelihood(mechanism: Mechanism, dynamics: Dynamics, play: Observe
     Many agents are taken some at a time: only the gradient with respect to the payoffs of contexts, [K, A], goes from
     one part to the next, and through the mechanism once in the end.
     """
+    if is_compiled(play, dynamics):
+        return decision_log_likelihoods(mechanism, dynamics, play).sum()
     parts = by_agents(mechanism, dynamics, play)
     if len(parts) == 1 or not torch.is_grad_enabled():
         return decision_log_likelihoods(mechanism, dynamics, play).sum()

@@ -102,4 +102,5 @@ def in_parts(play: ObservedPlay, width: int, most: int) -> Iterator[ObservedPlay
             contexts=replace(play.contexts, index=play.contexts.index[some]),
             determined=play.determined[some],
             scored=play.scored[some],
+            followed=None,
         )

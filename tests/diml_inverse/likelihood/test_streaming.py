@@ -33,6 +33,12 @@ class FittedRate(Dynamics):
         return LogitDynamics().log_choice_probs(attractions, action_mask)
 
 
+@pytest.fixture(autouse=True)
+def by_their_own_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is compiled here: the compiled recursion holds no payoffs along the play in the first place."""
+    monkeypatch.setattr(diml_inverse.likelihood.play, "followed", lambda *_: None)
+
+
 @pytest.fixture
 def one_agent_at_a_time(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """`undo()` on it goes back to all at once."""
