@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 
-def logit_response(attractions: FloatArray, precision: float, exploration: float = 0.0) -> FloatArray:
-    """(1 - exploration) softmax(precision * attractions) + exploration / A, over the last axis. [*B, A] -> [*B, A]."""
+def logit_response(attractions: FloatArray, precision: float, exploration: float | FloatArray = 0.0) -> FloatArray:
+    """(1 - exploration) softmax(precision * attractions) + exploration / A, over the last axis. [*B, A] -> [*B, A].
+
+    exploration: a number, or [*B, 1].
+    """
     try:
         with np.errstate(over="raise", invalid="raise"):  # or choices would go on at random, by NaN
             scaled = precision * attractions
@@ -23,8 +26,11 @@ def logit_response(attractions: FloatArray, precision: float, exploration: float
     return weights
 
 
-def epsilon_greedy(attractions: FloatArray, exploration: float) -> FloatArray:
-    """1 - exploration shared evenly by the best actions, exploration by all. [*B, A] -> [*B, A]."""
+def epsilon_greedy(attractions: FloatArray, exploration: float | FloatArray) -> FloatArray:
+    """1 - exploration shared evenly by the best actions, exploration by all. [*B, A] -> [*B, A].
+
+    exploration: a number, or [*B, 1].
+    """
     best = attractions == attractions.max(-1, keepdims=True)
     return (1 - exploration) * best / best.sum(-1, keepdims=True) + exploration / attractions.shape[-1]
 

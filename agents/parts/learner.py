@@ -31,10 +31,12 @@ class Learner(ABC, Generic[State]):
     Attributes:
         feedback: "full" if `update` reads counterfactual payoffs, "own" if the own payoff is enough.
         uses_observation: whether observations are read; without, they are passed as None.
+        sees_others: whether the others' actions are read; without, they are passed as None.
     """
 
     feedback: Literal["full", "own"] = "own"
     uses_observation: bool = False
+    sees_others: bool = False
 
     @abstractmethod
     def start(self, batch_shape: tuple[int, ...], num_actions: int) -> State:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from agents.playing.plays import Plays
 from agents.playing.randomness import decisions_of, env_seed_of
 from diml_envs.games.env import RepeatedGameEnv
-from diml_envs.games.players import Feedback
+from diml_envs.games.players import Feedback, sees_others
 from diml_envs.mechanisms.base import MISSING
 
 FloatArray = NDArray[np.float64]
@@ -31,6 +31,7 @@ class Group:
         self.learner, self.num_actions = learner, num_actions
         self.num_uniforms = learner.uniforms_per_decision(num_actions)
         self.size = len(places)
+        self.sees_others = sees_others(learner)
         consecutive = places[-1] - places[0] == len(places) - 1
         self.places: Any = slice(places[0], places[-1] + 1) if consecutive else np.array(places)
 
@@ -58,8 +59,14 @@ class Group:
             counterfactual_payoffs[:, self.places, : self.num_actions] if full else None,
             self._own(seen),
             self._own(seen_next),
+            self._others(actions) if self.sees_others else None,
         )
         self.state = self.learner.update(self.state, told)
+
+    def _others(self, actions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """All actions [E, N] but each one's own -> [E, n, N - 1]."""
+        every = np.arange(actions.shape[1])
+        return actions[:, [np.delete(every, place) for place in every[self.places]]]
 
     def _own(self, seen: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
         return seen[:, self.places] if seen is not None and self.learner.uses_observation else None

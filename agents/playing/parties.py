@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diml_envs.games.players import make_player
+from diml_envs.mechanisms.base import MISSING
 
 Decision = tuple[int, NDArray[np.float64] | float]
 
@@ -55,7 +56,8 @@ class Party(Protocol):
 class Single:
     """One agent, played by a learner, a callable or an object with `act` (see `diml_envs.games.players`)."""
 
-    def __init__(self, behaviour: Any, agent: Any, place: int, num_actions: int) -> None:
+    def __init__(self, behaviour: Any, agent: Any, place: int, num_actions: int, others: Sequence[Any]) -> None:
+        self.others = others
         self.player, self.agent, self.place = make_player(behaviour, str(agent), num_actions), agent, place
         self.num_uniforms = self.player.num_uniforms
 
@@ -80,7 +82,8 @@ class Single:
         agent = self.agent
         if agent in chosen:
             after, info = outcome.observations[agent], outcome.infos[agent]
-            self.player.hear(observations[agent], chosen[agent], outcome.rewards[agent], after, info)
+            others = [chosen.get(other, MISSING) for other in self.others]
+            self.player.hear(observations[agent], chosen[agent], outcome.rewards[agent], after, info, others)
 
     def finish(self) -> None:
         """Nothing is left to do."""

@@ -156,7 +156,8 @@ def _name_and_parameters(learner: Any) -> dict[str, Any]:
         return {"name": name}
     values = {field.name: getattr(learner, field.name) for field in dataclasses.fields(learner)}
     plain = {key: value for key, value in values.items() if isinstance(value, str | int | float | bool | None)}
-    return {"name": name, **plain}
+    made_of = {key: _name_and_parameters(value) for key, value in values.items() if dataclasses.is_dataclass(value)}
+    return {"name": name, **plain, **made_of}
 
 
 @functools.cache

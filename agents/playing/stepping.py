@@ -71,7 +71,8 @@ def _seated(
         parties.update(seat_models(env, recipes, seed, episodes_per_run))
     for place, (agent, learner) in enumerate(learners.items()):
         if agent not in recipes:
-            parties[place] = Single(learner, agent, place, action_counts[place])
+            others = [other for other in learners if other != agent]
+            parties[place] = Single(learner, agent, place, action_counts[place], others)
     return [parties[place] for place in sorted(parties)]
 
 

@@ -12,7 +12,7 @@ object may also have
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -29,6 +29,9 @@ class Feedback(NamedTuple):
             None for learners with `feedback = "own"`.
         observation: float32 [*B, D], seen before acting; None for learners with `uses_observation = False`.
         next_observation: the same, seen after the round.
+        others: the others' actions in the order of the env's agents, int64 [*B, N - 1]; None for learners without
+            `sees_others`.
+        last: bool [*B], whether the round was the last of its match; None where play is not in matches.
     """
 
     actions: NDArray[np.int64]
@@ -36,6 +39,8 @@ class Feedback(NamedTuple):
     counterfactual_payoffs: NDArray[np.float64] | None
     observation: NDArray[np.float32] | None
     next_observation: NDArray[np.float32] | None
+    others: NDArray[np.int64] | None = None
+    last: NDArray[np.bool_] | None = None
 
 
 class Player(Protocol):
@@ -50,14 +55,25 @@ class Player(Protocol):
         """The action, and the probabilities [A] it was drawn with (NaN if not told)."""
 
     def hear(
-        self, observation: Any, action: int, payoff: float, next_observation: Any, info: Mapping[str, Any]
+        self,
+        observation: Any,
+        action: int,
+        payoff: float,
+        next_observation: Any,
+        info: Mapping[str, Any],
+        others: Sequence[int] = (),
     ) -> None:
-        """Learn from the round just played."""
+        """Learn from the round just played. others: the others' actions."""
 
 
 def is_learner(behaviour: Any) -> bool:
     """Whether it has a learner's methods."""
     return all(callable(getattr(behaviour, method, None)) for method in ("start", "decide", "update"))
+
+
+def sees_others(learner: Any) -> bool:
+    """Whether the learner is to be told the others' actions; learners of one's own need not say."""
+    return bool(getattr(learner, "sees_others", False))
 
 
 def make_player(behaviour: Any, agent: str, num_actions: int) -> Player:
@@ -100,7 +116,13 @@ class LearningPlayer:
         return int(actions[0, 0]), choice_probs[0, 0]
 
     def hear(
-        self, observation: Any, action: int, payoff: float, next_observation: Any, info: Mapping[str, Any]
+        self,
+        observation: Any,
+        action: int,
+        payoff: float,
+        next_observation: Any,
+        info: Mapping[str, Any],
+        others: Sequence[int] = (),
     ) -> None:
         """Update the state with the round just played."""
         told = Feedback(
@@ -109,6 +131,7 @@ class LearningPlayer:
             self._counterfactual_payoffs(info),
             self._seen(observation),
             self._seen(next_observation),
+            np.array([[others]], np.int64) if sees_others(self.learner) else None,
         )
         self.state = self.learner.update(self.state, told)
 
@@ -168,7 +191,13 @@ class PolicyPlayer:
         return index, choice_probs
 
     def hear(
-        self, observation: Any, action: int, payoff: float, next_observation: Any, info: Mapping[str, Any]
+        self,
+        observation: Any,
+        action: int,
+        payoff: float,
+        next_observation: Any,
+        info: Mapping[str, Any],
+        others: Sequence[int] = (),
     ) -> None:
         """Hand the round to the policy's `learn`, if it has one."""
         if hasattr(self.policy, "learn"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -76,7 +76,8 @@ class SeatEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             self.game.step(actions),
         )
         for other, player in self._players.items():
-            player.hear(seen[other], actions[other], rewards[other], self._observations[other], infos[other])
+            rest = [int(actions[agent]) for agent in self.game.possible_agents if agent != other]
+            player.hear(seen[other], actions[other], rewards[other], self._observations[other], infos[other], rest)
         own = self.agent
         return self._observations[own], rewards[own], terminations[own], truncations[own], infos[own]
 
@@ -101,7 +102,13 @@ class UniformPlayer:
         return int(uniforms[0] * len(self._choice_probs)), self._choice_probs
 
     def hear(
-        self, observation: Any, action: int, payoff: float, next_observation: Any, info: Mapping[str, Any]
+        self,
+        observation: Any,
+        action: int,
+        payoff: float,
+        next_observation: Any,
+        info: Mapping[str, Any],
+        others: Sequence[int] = (),
     ) -> None:
         """Nothing to learn."""
 

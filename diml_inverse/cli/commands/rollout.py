@@ -14,6 +14,8 @@ from diml_inverse.cli.settings import check_name
 LEARNERS = {
     "logit-q": "LogitQ",
     "q-learning": "QLearning",
+    "sarsa": "SARSA",
+    "expected-sarsa": "ExpectedSARSA",
     "epsilon-greedy": "EpsilonGreedy",
     "softmax": "Softmax",
     "ucb1": "UCB1",
