@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from diml_envs.lazy import on_first_use
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time each is imported when it is first asked for
-    from diml_inverse import baselines, identification, metrics, structure
+    from diml_inverse import baselines, bounds, identification, metrics, structure
+    from diml_inverse.bounds import PayoffBounds, payoff_bounds
     from diml_inverse.diagnosis import Diagnosis, diagnose
     from diml_inverse.dynamics import AttractionDynamics, Dynamics, LogitDynamics, check_dynamics
     from diml_inverse.estimate.estimate import Estimate
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time each is imported
 __getattr__, __dir__ = on_first_use(
     __name__,
     {
+        "bounds": ("PayoffBounds", "payoff_bounds"),
         "diagnosis": ("Diagnosis", "diagnose"),
         "dynamics": ("AttractionDynamics", "Dynamics", "LogitDynamics", "check_dynamics"),
         "estimate.estimate": ("Estimate",),
@@ -59,11 +61,13 @@ __all__ = [
     "Identification",
     "InteractionEvidence",
     "LogitDynamics",
+    "PayoffBounds",
     "Prediction",
     "Predictor",
     "StructuredMLE",
     "TabularMLE",
     "baselines",
+    "bounds",
     "check_dynamics",
     "check_estimator",
     "cross_validate",
@@ -73,6 +77,7 @@ __all__ = [
     "identify",
     "log_likelihood",
     "metrics",
+    "payoff_bounds",
     "simulate",
     "structure",
 ]

@@ -5,3 +5,4 @@ FACTS = "fit.json"
 DIAGNOSIS = "diagnosis"  # folder, in that of the fit
 VERDICT = "verdict.txt"
 IDENTIFICATION = "identification.csv"
+BOUNDS = "bounds.csv"

@@ -16,6 +16,7 @@ COMMANDS = {
     "rollout": "Let learning agents play a game, and record what they did.",
     "fit": "Recover payoffs from recorded play.",
     "identify": "Say which payoff differences the recorded play pins down.",
+    "bounds": "Bound payoffs without believing any model of learning.",
     "evaluate": "Judge a fit by other play.",
     "tasks": "List the benchmark's tasks, or write one as files.",
     "bench": "Run a suite of tasks and estimators.",

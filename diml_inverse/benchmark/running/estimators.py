@@ -27,6 +27,7 @@ from diml_inverse.dynamics.members import default_members
 from diml_inverse.estimators.diml import DIML
 from diml_inverse.estimators.dynamics_comparison import DynamicsComparison, quick_tables
 from diml_inverse.estimators.family_comparison import FamilyComparison
+from diml_inverse.estimators.least_regret import LeastRegret
 from diml_inverse.estimators.maximum_likelihood import StructuredMLE, TabularMLE
 from diml_inverse.recovered.protocol import FitsMechanism
 from diml_inverse.structure import Family
@@ -115,6 +116,10 @@ def _wrong_learner(task: Task, seed: int, precision_factor: float = 0.6, members
     return WrongLearner(_neural(task, seed, members), precision_factor)
 
 
+def _least_regret(task: Task, seed: int) -> Fits:
+    return LeastRegret(None if task.form is None else task.form())
+
+
 def _cloning(task: Task, seed: int, memory: int = 5) -> Fits:
     return BehaviouralCloning(memory, seed=seed)
 
@@ -151,6 +156,7 @@ ESTIMATORS: dict[str, Callable[[Task, int], Fits]] = {
     "tabular": _tabular,
     "structured": _structured,
     "wrong_learner": _wrong_learner,
+    "least_regret": _least_regret,
     "cloning": _cloning,
     "equilibrium": _equilibrium,
     "qre": _qre,
@@ -175,6 +181,7 @@ ABOUT = {
     "tabular": "a free payoff for every profile and agent, maximum likelihood",
     "structured": "the correct parametric form, maximum likelihood (E3: with a ridge, for the network in it)",
     "wrong_learner": "`neural`, told that learners have 0.6 times their true precision",
+    "least_regret": "the centre of the payoffs under which nobody regrets its play by much: no model of learning",
     "cloning": "a network from the last five profiles to choices; knows no payoffs",
     "equilibrium": "static inversion of choice shares, as if nobody learned",
     "qre": "payoffs under which each episode is a logit quantal response equilibrium",
@@ -213,6 +220,6 @@ def why_not(estimator: str, task: Task) -> str | None:
     if estimator == "tabular" and (entries := math.prod(counts) * len(counts)) > LARGEST_TABLE:
         # As text: more than a float holds.
         return f"a table of about 10^{len(str(entries)) - 1} free payoffs"
-    if estimator in ("qre", "maxent_irl") and len(counts) > FEW_AGENTS:
+    if estimator in ("qre", "maxent_irl", "least_regret") and len(counts) > FEW_AGENTS:
         return "a payoff for every joint action of a crowd"
     return None

@@ -9,10 +9,11 @@ from diml_inverse.benchmark.tasks.consistency import CONSISTENCY
 from diml_inverse.benchmark.tasks.core import CORE
 from diml_inverse.benchmark.tasks.learners import LEARNERS
 from diml_inverse.benchmark.tasks.people import HUMAN
+from diml_inverse.benchmark.tasks.strangers import STRANGERS
 from diml_inverse.benchmark.tasks.task import PAPER, Task
 from diml_inverse.plugins import nearest
 
-TASKS: Mapping[str, Task] = {**PAPER, **CORE, **HUMAN, **LEARNERS, **CONSISTENCY}
+TASKS: Mapping[str, Task] = {**PAPER, **CORE, **HUMAN, **LEARNERS, **STRANGERS, **CONSISTENCY}
 FIRST_VERSION = "-v0"
 
 

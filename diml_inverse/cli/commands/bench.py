@@ -88,7 +88,7 @@ def command(suite: str, **asked: Any) -> None:
     A suite is a list of tasks and estimators. SUITE is a TOML file, or one of these: `paper`, the published
     experiments, where estimators are told how the agents learn; `learners`, learners of every kind, of which estimators
     are told nothing; `core`, small games under every condition that play comes in; `consistency`, the error against the
-    number of episodes.
+    number of episodes; `strangers`, learners that no model of learning here describes.
 
     The folder gets a JSON file for each cell (task, estimator, seed), and in the end results.csv, report.md and
     figures. If a run was interrupted, or is given more seeds, tasks or estimators, the same command does what is

@@ -47,7 +47,7 @@ def test_what_may_be_left_out(tmp_path):
 
 
 def test_built_in_suites():
-    assert set(SUITES) == {"consistency", "core", "learners", "paper"}
+    assert set(SUITES) == {"consistency", "core", "learners", "paper", "strangers"}
     assert tuple(entry.name for entry in SUITES["paper"].estimators) == MAIN
     assert list(SUITES["paper"].tasks)[:4] == ["E1", "E2", "E3", "E7-n40"]
     assert {entry.name for entry in SUITES["learners"].estimators} == {"auto", *SURROGATES}
