@@ -30,6 +30,7 @@ ROOMS = (
     "diml_inverse/uncertainty",  # what a fit knows of its own precision
     "diml_inverse/recovered",  # the record of what was found; what an estimator is
     "diml_inverse/identification",  # what play pins down
+    "diml_inverse/bounds",  # payoffs under which nobody regrets its play
     "diml_inverse/inference",  # intervals, summaries, tests, resampling
     "diml_inverse/prediction",  # play under changes
     "diml_inverse/estimate",  # the record, with intervals and predictions

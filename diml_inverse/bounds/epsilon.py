@@ -74,10 +74,10 @@ def sampling_margin(
 ) -> FloatArray:
     """What to add to epsilon so that the set covers, with stated confidence, that of infinitely many episodes, [N].
 
-    Episodes are resampled. In each replicate every agent's margin is the most by which any gain is larger than in the
-    play itself, over the whole set (a linear programme for each gain): so the set covers all payoffs of the true set
-    at once, not each alone (Chernozhukov, Hong & Tamer 2007, Econometrica 75; the criterion is the largest gain). The
-    agents' margins are taken together, each in units of its own median.
+    Episodes (those that share people together) are resampled. In each replicate every agent's margin is the most by
+    which any gain is larger than in the play itself, over the whole set (a linear programme for each gain): so the set
+    covers all payoffs of the true set at once, not each alone (Chernozhukov, Hong & Tamer 2007, Econometrica 75; the
+    criterion is the largest gain). The agents' margins are taken together, each in units of its own median.
 
     Args:
         whole: the set at the epsilon meant for infinitely many episodes.
@@ -90,13 +90,13 @@ def sampling_margin(
         ValueError: fewer than two episodes, a confidence outside (0, 1), regret that is a sum of terms, or payoffs
             without a limit.
     """
-    if not 0 < confidence < 1 or len(traces) < 2:
-        raise ValueError(
-            f"a margin needs 0 < confidence < 1 and two episodes at least; got {confidence}, {len(traces)}"
-        )
+    cluster = traces.clusters
+    count = int(cluster.max()) + 1
+    if not 0 < confidence < 1 or count < 2:
+        raise ValueError(f"a margin needs 0 < confidence < 1 and two episodes at least; got {confidence}, {count}")
     if not whole.regret.worst_term and len(np.unique(whole.regret.term)) > len(np.unique(whole.regret.agent)):
         raise ValueError('a margin by bootstrap is known for regret "external" and "internal"; give a number instead')
-    draws = np.random.default_rng(seed).multinomial(len(traces), np.full(len(traces), 1 / len(traces)), replicates)
+    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), replicates)[:, cluster]
     margins = np.array([_margin(whole, traces, against, exploration, weights) for weights in draws])
     unit = np.median(margins, 0)
     unit = np.where(unit > 0, unit, 1.0)

@@ -119,8 +119,7 @@ def gains(
 
 def counted_decisions(traces: Traces) -> NDArray[np.bool_]:
     """bool [E, T, N]: a choice that was seen, and not a given move."""
-    given = getattr(traces, "given", None)
-    return traces.observed if given is None else traces.observed & ~np.asarray(given, bool)
+    return traces.observed & traces.followed[:, None]
 
 
 def _selection(

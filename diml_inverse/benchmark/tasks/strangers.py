@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from agents.choice_rules import FloatArray, chosen, logit_response
-from agents.learner import Learner
 from numpy.typing import NDArray
 
+from agents.parts.choice_rules import FloatArray, chosen, logit_response
+from agents.parts.learner import Learner
 from diml_envs.games.players import Feedback
 from diml_envs.mechanisms import TabularMechanism
 from diml_inverse.benchmark.tasks.task import PAPER, Task
