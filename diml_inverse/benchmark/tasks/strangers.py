@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from agents.parts.choice_rules import FloatArray, chosen, logit_response
 from agents.parts.learner import Learner
 from diml_envs.games.players import Feedback
-from diml_envs.mechanisms import TabularMechanism
+from diml_envs.mechanisms import NeuralMechanism, TabularMechanism
 from diml_inverse.benchmark.tasks.task import PAPER, Task
 
 SWITCH = 10  # rounds between changes of mind
@@ -111,15 +111,15 @@ def _tasks() -> list[Task]:
         num_episodes=100,
         num_rounds=60,
     )
-    network = PAPER["E1"].network().__class__
+    network = partial(NeuralMechanism, 2, 3)
     return [
         replace(
             game,
             name=f"strangers-{name}-v0",
             about=f"Two agents, three actions, random payoffs; {about}.",
             learner=rule,
-            published_form=partial(network, 2, 3),
-            network=partial(network, 2, 3),
+            published_form=network,
+            network=network,
         )
         for name, (rule, about) in RULES.items()
     ]
