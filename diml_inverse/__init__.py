@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time each is imported
     from diml_inverse.estimators.family_comparison import FamilyComparison
     from diml_inverse.estimators.maximum_likelihood import StructuredMLE, TabularMLE
     from diml_inverse.identification import Identification, identify
+    from diml_inverse.inspection import Finding, Inspection, inspect
     from diml_inverse.likelihood import log_likelihood
     from diml_inverse.prediction import Prediction
     from diml_inverse.prediction.equilibria import Equilibria, equilibria
@@ -39,6 +40,7 @@ __getattr__, __dir__ = on_first_use(
         "estimators.maximum_likelihood": ("StructuredMLE", "TabularMLE"),
         "recovered.protocol": ("Estimator", "Predictor"),
         "identification": ("Identification", "identify"),
+        "inspection": ("Finding", "Inspection", "inspect"),
         "likelihood": ("log_likelihood",),
         "prediction": ("Prediction",),
         "prediction.equilibria": ("Equilibria", "equilibria"),
@@ -58,7 +60,9 @@ __all__ = [
     "Estimate",
     "Estimator",
     "FamilyComparison",
+    "Finding",
     "Identification",
+    "Inspection",
     "InteractionEvidence",
     "LogitDynamics",
     "PayoffBounds",
@@ -75,6 +79,7 @@ __all__ = [
     "equilibria",
     "identification",
     "identify",
+    "inspect",
     "log_likelihood",
     "metrics",
     "payoff_bounds",

@@ -85,15 +85,29 @@ def _write_csv(play: Any, path: Path) -> None:
     frame_of_fields(play).to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
 
 
-def _read_csv(path: Path, **choices: Any) -> Fields:
-    columns = Columns(**{name: value for name, value in choices.items() if name in Columns._fields})
+def read_frame(path: str | Path, columns: Columns) -> pd.DataFrame:
+    """The table in a `.csv` or `.parquet` file.
+
+    The named columns of a CSV become numbers or truth values where all their text reads so; names of agents stay text.
+
+    Raises:
+        ValueError: another ending, or rows that are not whole.
+    """
+    if Path(path).suffix.lower() == ".parquet":
+        return pd.read_parquet(path)
+    if Path(path).suffix.lower() != ".csv":
+        raise ValueError(f"{path}: not a table; it must end in .csv or .parquet")
     names = [name for name in columns if name is not None]
-    frame = read_delimited(path, names)
-    decimal = dialect_of(path, names).decimal
-    for name in (set(names) - {columns.agent}) & set(frame.columns):  # names of agents stay text
+    frame, decimal = read_delimited(Path(path), names), dialect_of(Path(path), names).decimal
+    for name in (set(names) - {columns.agent}) & set(frame.columns):
         if list(frame.columns).count(name) == 1:
             frame[name] = _typed(frame[name], decimal)
-    return _of_frame(frame, **choices)
+    return frame
+
+
+def _read_csv(path: Path, **choices: Any) -> Fields:
+    columns = Columns(**{name: value for name, value in choices.items() if name in Columns._fields})
+    return _of_frame(read_frame(path, columns), **choices)
 
 
 def _typed(column: pd.Series[Any], decimal: str) -> Any:

@@ -17,6 +17,7 @@ from diml_envs.traces import Traces
 from diml_inverse.cli.candidates import learners_asked_for
 from diml_inverse.cli.ending import ends_early
 from diml_inverse.cli.fitting import Fit, fit_plays
+from diml_inverse.cli.looking import look_first
 from diml_inverse.cli.options import Columns
 from diml_inverse.cli.output import new_folder, note
 from diml_inverse.cli.plays import groups_of, read_column, read_plays
@@ -43,6 +44,7 @@ def fit(
     traces = read_plays(plays, columns)
     if max(traces.action_counts) == 1:
         raise click.ClickException(f"{plays}: no agent ever chose between actions, so there is nothing to recover")
+    look_first(plays, columns, payoff_column, traces, mechanism)
     groups = groups_of(plays, group_column, columns, traces) if group_column else {"": traces}
     truths = {group: _truth(plays, payoff_column, columns, part) for group, part in groups.items()}
     known = learners_asked_for(learners, parameters, traces)

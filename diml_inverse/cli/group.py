@@ -14,6 +14,7 @@ from diml_inverse.cli.settings import check_name
 COMMANDS = {
     "envs": "List the registered games.",
     "rollout": "Let learning agents play a game, and record what they did.",
+    "inspect": "Look at recorded play before a fit: what was read, and what to decide first.",
     "fit": "Recover payoffs from recorded play.",
     "identify": "Say which payoff differences the recorded play pins down.",
     "bounds": "Bound payoffs without believing any model of learning.",

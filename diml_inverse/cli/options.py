@@ -6,11 +6,13 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from diml_inverse import plugins
+from diml_inverse.cli.changes import change_options, changes_asked_for
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -20,7 +22,8 @@ LEARNER_PARAMETERS = ("learning_rate", "precision", "exploration")
 
 
 class Columns(NamedTuple):
-    """Names of the columns that make traces, None for one that is not there; and agents whose moves are given."""
+    """Names of the columns that make traces, None for one that is not there; agents whose moves are given; and what to
+    change while reading, as arguments of `Traces.from_frame`."""
 
     episode: str = "episode"
     round: str = "round"
@@ -31,6 +34,18 @@ class Columns(NamedTuple):
     match: str | None = None
     other: str | None = None
     given: tuple[str, ...] = ()
+    changes: Mapping[str, Any] = MappingProxyType({})
+
+    def reading(self) -> dict[str, Any]:
+        """Arguments of `Traces.from_frame`."""
+        return {name: value for name, value in self._asdict().items() if name != "changes"} | dict(self.changes)
+
+    def mended(self, frame: Any) -> Any:
+        """The frame with the changes to its rows."""
+        from diml_envs.traces.remedies import remedied  # late: torch takes seconds to load
+
+        changes = {name: value for name, value in self.changes.items() if name != "action_labels"}
+        return remedied(frame, self.episode, self.round, str(self.agent or self.person), self.action, changes)
 
     def labels(self) -> list[str]:
         """All names, each once; those of persons and sessions need not be there."""
@@ -55,11 +70,13 @@ def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)  # for click: its help, and the options that it was given before
     def with_columns(**options: Any) -> Any:
         names = {name: options.pop(f"{name}_column") or None for name in COLUMN_HELP}
-        return command(columns=Columns(**names, given=options.pop("given")), **options)
+        return command(
+            columns=Columns(**names, given=options.pop("given"), changes=changes_asked_for(options)), **options
+        )
 
     defaults = Columns()._asdict()
     given = click.option("--given", multiple=True, metavar="AGENT", help="Its moves are given: not fitted. Repeatable.")
-    with_columns = given(with_columns)
+    with_columns = given(change_options(with_columns))
     for name, words in reversed(COLUMN_HELP.items()):
         default = defaults[name]
         option = click.option(f"--{name}-column", default=default, show_default=default is not None, help=words)

@@ -9,8 +9,11 @@ import numpy as np
 import pandas as pd
 
 from diml_envs.traces import Traces
+from diml_envs.traces.delimited import dialect_of
+from diml_inverse.cli.changes import option_of
 from diml_inverse.cli.options import Columns
 from diml_inverse.cli.output import check_is_file
+from diml_inverse.inspection import inspect
 from diml_inverse.plugins import nearest
 
 
@@ -21,10 +24,18 @@ def read_plays(path: Path, columns: Columns) -> Traces:
         click.ClickException: no such file, or not readable as what its ending says, named.
     """
     check_is_file(path)
-    if path.suffix.lower() != ".nc":
-        return Traces.load(path, **columns._asdict())
-    traces = Traces.load(path)
-    return traces.replace(given=columns.given) if columns.given else traces
+    if path.suffix.lower() == ".nc":
+        for change in columns.changes:
+            raise click.ClickException(f"{path}: {option_of(change)} is for CSV and Parquet files, which say no more")
+        traces = Traces.load(path)
+        return traces.replace(given=columns.given) if columns.given else traces
+    try:
+        return Traces.load(path, **columns.reading())
+    except ValueError as error:
+        why = inspect(path, **columns.reading()).findings[0]
+        if why.kind == "unreadable":
+            raise
+        raise click.ClickException(f"{path}: {why.message}. {why.remedy} ({why.option})") from error
 
 
 def read_column(path: Path, name: str, columns: Columns, option: str) -> pd.DataFrame:
@@ -35,8 +46,12 @@ def read_column(path: Path, name: str, columns: Columns, option: str) -> pd.Data
     """
     # Nullable types, so that an empty cell does not make floats of whole numbers; text such as "NA" stays text.
     if path.suffix.lower() == ".csv":
+        dialect = dialect_of(path, [*columns.labels(), name])
         frame = pd.read_csv(
             path,
+            sep=dialect.delimiter,
+            encoding=dialect.encoding,
+            decimal=dialect.decimal,
             dtype={} if columns.agent is None else {columns.agent: "string"},
             dtype_backend="numpy_nullable",
             keep_default_na=False,
@@ -48,6 +63,7 @@ def read_column(path: Path, name: str, columns: Columns, option: str) -> pd.Data
         raise click.ClickException(f"{option} needs a .csv or .parquet file; got {path}")
     if name not in frame:
         raise click.ClickException(f"{path} has no column {name!r}; {nearest(name, frame.columns)}")
+    frame = columns.mended(frame)
     labels = [column for column in columns.labels() if column != name and column in frame]
     return frame[[*labels, name]].astype(dict.fromkeys(labels, "string"))
 
