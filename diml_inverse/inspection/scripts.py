@@ -17,7 +17,7 @@ from scipy.signal import lfilter
 from scipy.stats import chi2
 
 from diml_envs.traces import Traces
-from diml_inverse.inspection.findings import DECISION, NOTE, Finding, few
+from diml_inverse.inspection.findings import DECISION, Finding, few
 
 CHANCE = 1e-6  # of moves that agree by accident
 LEVEL = 0.02
@@ -48,9 +48,9 @@ def seats_that_do_not_choose(traces: Traces) -> Iterator[Finding]:
     for agent in repeated:
         yield Finding(
             "scripted_seat",
-            NOTE,
+            DECISION,
             f"agent {agent!r} makes the same moves in all {len(traces)} episodes, whatever the others do",
-            "It is taken as given: context for the others, with no payoffs of its own",
+            "Take it as given: context for the others, with no payoffs of its own",
             f"--given {agent}",
         )
     yield from _copies(traces)
