@@ -24,6 +24,7 @@ ROOMS = (
     "diml_inverse/files.py",
     "diml_inverse/versions.py",
     "diml_inverse/plugins.py",
+    "diml_inverse/inspection",  # a look at play before a fit
     "diml_inverse/drawing",  # colours
     "diml_inverse/dynamics",  # surrogate learners
     "diml_inverse/likelihood",  # of play under a mechanism and learners

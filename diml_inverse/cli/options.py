@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from diml_inverse import plugins
-from diml_inverse.cli.changes import change_options, changes_asked_for
+from diml_inverse.cli.commands.changes import change_options, changes_asked_for
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

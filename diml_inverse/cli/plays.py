@@ -10,7 +10,7 @@ import pandas as pd
 
 from diml_envs.traces import Traces
 from diml_envs.traces.delimited import dialect_of
-from diml_inverse.cli.changes import option_of
+from diml_inverse.cli.commands.changes import option_of
 from diml_inverse.cli.options import Columns
 from diml_inverse.cli.output import check_is_file
 from diml_inverse.inspection import inspect

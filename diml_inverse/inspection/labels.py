@@ -14,6 +14,7 @@ from diml_envs.traces.remedies import spelling
 from diml_inverse.inspection.findings import DECISION, NOTE, Finding, few
 
 _MISSING_WORDS = re.compile(r"n/?a|nan|null|none|missing|unknown|#n/a|-+|\.+|\?+|-9+|9{2,4}", re.IGNORECASE)
+_MOST_MISSING = 0.2
 _MISSING_NUMBERS = {-1.0, -9.0, -99.0, -999.0, 99.0, 999.0, 9999.0}
 
 
@@ -68,9 +69,11 @@ def _blanks(traces: Traces) -> Iterator[Finding]:
 
 
 def _codes_for_missing(traces: Traces, played: list[dict[Label, int]]) -> Iterator[Finding]:
+    decisions = sum(sum(own.values()) for own in played)
     for label in _distinct(traces):
-        if _looks_missing(label, [other for other in _distinct(traces) if other != label]):
-            number = sum(own.get(label, 0) for own in played)
+        number = sum(own.get(label, 0) for own in played)
+        rare = isinstance(label, str) or number < _MOST_MISSING * decisions  # -1, 0, 1 may be down, stay, up
+        if rare and _looks_missing(label, [other for other in _distinct(traces) if other != label]):
             yield Finding(
                 "missing_code",
                 DECISION,

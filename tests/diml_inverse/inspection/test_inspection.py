@@ -56,8 +56,8 @@ def test_clean_files_raise_no_alarm() -> None:
 
 def test_tests_of_order_have_the_size_they_state() -> None:
     """Null: rounds of a fixed distribution, in any order. 2.5 deviations are exceeded in about .01 of files."""
-    told = [order._order_tells((rng(i).random((20, 30, 3)) < 0.4).astype(float)) for i in range(100)]
-    assert np.mean(np.array(told) > order.TELLS) <= 0.01 + 4 * np.sqrt(0.01 * 0.99 / 100)
+    told = [order._order_tells((rng(i).random((20, 30, 3)) < 0.4).astype(float)) for i in range(60)]
+    assert np.mean(np.array(told) > order.TELLS) <= 0.01 + 4 * np.sqrt(0.01 * 0.99 / 60)
     alarms = [list(order._restarts(Traces(rng(i).integers(0, 3, (1, 400, 2))))) for i in range(100)]
     assert sum(map(bool, alarms)) <= 1  # .1 expected
 
@@ -122,7 +122,7 @@ def test_an_action_that_nobody_ever_takes_is_named() -> None:
         (["C", "C", "D ", "D "], "blanks", "--merge-labels"),
         ([0.6, 0.6000000000000001, 0.2, 0.2], "float_dust", "--merge-labels"),
         (["C", "NA", "D", "D"], "missing_code", "--missing NA"),
-        ([0, 1, -99, 1], "missing_code", "--missing -99"),
+        ([0, 1, -99, 1, 0, 1], "missing_code", "--missing -99"),
     ],
 )
 def test_labels_that_are_not_what_they_seem(cells: list[Any], kind: str, option: str) -> None:
