@@ -17,10 +17,9 @@ from diml_envs.traces import Traces
 from diml_inverse.cli.candidates import learners_asked_for
 from diml_inverse.cli.ending import ends_early
 from diml_inverse.cli.fitting import Fit, fit_plays
-from diml_inverse.cli.looking import look_first
 from diml_inverse.cli.options import Columns
 from diml_inverse.cli.output import new_folder, note
-from diml_inverse.cli.plays import groups_of, read_column, read_plays
+from diml_inverse.cli.plays import groups_of, look_first, read_column, read_plays
 from diml_inverse.cli.truth import Truth, truth_from_payoffs, truth_of
 from diml_inverse.files import FACTS
 from diml_inverse.recovered.course import Course

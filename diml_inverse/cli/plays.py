@@ -1,4 +1,4 @@
-"""Recorded play from a file: traces, and the columns that only the command line looks at."""
+"""Recorded play from a file: traces, the columns that only the command line looks at, and what a look at it finds."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from diml_envs.traces import Traces
 from diml_envs.traces.delimited import dialect_of
 from diml_inverse.cli.commands.changes import option_of
 from diml_inverse.cli.options import Columns
-from diml_inverse.cli.output import check_is_file
-from diml_inverse.inspection import inspect
+from diml_inverse.cli.output import check_is_file, note
+from diml_inverse.inspection import Inspection, inspect
 from diml_inverse.plugins import nearest
 
 
@@ -101,3 +101,30 @@ def check_numbers(frame: pd.DataFrame, name: str) -> None:
         raise click.ClickException(f"column {name!r} must hold numbers; its type is {frame[name].dtype}")
     if np.isinf(frame[name].to_numpy(dtype=float, na_value=np.nan)).any():
         raise click.ClickException(f"column {name!r} must hold finite numbers; some are infinite")
+
+
+def look(plays: Path, columns: Columns, payoff_column: str | None, traces: Traces | None = None) -> Inspection:
+    """The inspection of a file; traces: what was read of it, if it was."""
+    if plays.suffix.lower() == ".nc":
+        return inspect(plays if traces is None else traces)
+    return inspect(plays, payoff_column, **columns.reading())
+
+
+def look_first(plays: Path, columns: Columns, payoff_column: str | None, traces: Traces, mechanism: str) -> None:
+    """Tell the person at the terminal what a look at the play finds.
+
+    Raises:
+        click.ClickException: a fit makes no sense, and its form was not asked for by name.
+    """
+    for finding in look(plays, columns, payoff_column, traces).findings:
+        if finding.severity == "unusable" and (mechanism == "auto" or finding.kind == "single_rounds"):
+            option = f" ({finding.option})" if finding.option else ""
+            raise click.ClickException(f"{plays}: {finding.message}. {finding.remedy}{option}")
+        note(str(finding))
+
+
+def tell(plays: Path, columns: Columns, payoff_column: str | None, json: bool) -> int:
+    """Print the inspection of a file; the exit code."""
+    found = look(plays, columns, payoff_column)
+    click.echo(found.to_json() if json else str(found))
+    return found.exit_code

@@ -36,6 +36,6 @@ def command(ctx: click.Context, plays: Path, payoff_column: str | None, json: bo
     except click.ClickException as error:
         error.exit_code = 2  # 1 would say that there is something to decide
         raise
-    from diml_inverse.cli.looking import tell  # late: torch takes seconds to load
+    from diml_inverse.cli.plays import tell  # late: torch takes seconds to load
 
     ctx.exit(tell(plays, columns, payoff_column, json))
