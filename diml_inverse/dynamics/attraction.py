@@ -6,15 +6,17 @@ from collections.abc import Collection
 from typing import Any, Literal, NamedTuple
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.choice import regret_response
 from diml_inverse.dynamics.filter import decaying_sum
-from diml_inverse.dynamics.learner import LearnerDynamics
 from diml_inverse.dynamics.parameters import Value
 from diml_inverse.dynamics.scan import scan
+from diml_inverse.dynamics.state_learning import StateLearning, StateMemory
+from diml_inverse.dynamics.states import StateFunction
 
 UNTRIED = 1e-3  # trials that an untried action counts as in the bonus, so that it is large but finite
 
@@ -34,7 +36,7 @@ class Memory(NamedTuple):
     sums: Tensor
 
 
-class AttractionDynamics(LearnerDynamics):
+class AttractionDynamics(StateLearning):
     """Experience-weighted attraction learning (Camerer & Ho 1999, Econometrica 67) and its neighbours.
 
     With c_j = 1 if action j was chosen, the others' play such that j pays u_j, and gain g_j = forgone_weight +
@@ -52,6 +54,14 @@ class AttractionDynamics(LearnerDynamics):
     Cumulation 0 averages payoffs, 1 adds them up. Where M starts at its steady state 1 / (1 - rho) the weight of the
     new payoff is constant: cumulation 0 and forgone weight 1 are then logit-Q (An & Du 2026).
 
+    With states and a discount the payoff u_j of a round becomes u_j + discount V(state that follows), and A, M those of
+    the state in which the round was played. With the own payoff alone (forgone weight 0, forgets "updated") that is
+
+        Q(s, a) += learning_rate (u + discount V(s') - Q(s, a)),
+
+    else what is not chosen counts with where it would have led. A round whose state, choice or payoffs are not known
+    is then passed over: nothing is learnt from it. The level of payoffs matters to such learners.
+
     Args:
         learning_rate: 1 - phi, in [0, 1].
         forgone_weight: of payoffs not received; 1 full feedback, 0 own payoff only.
@@ -68,6 +78,20 @@ class AttractionDynamics(LearnerDynamics):
             chosen (EXP3: Auer et al. 2002).
         choice: "logit", or "regret": in proportion to softplus(precision A) (smoothed Hart & Mas-Colell 2000).
         block: rounds after which attractions move, all at once, by the block's mean.
+        inertia: probability with which the last own action is kept instead of chosen anew (within a match, if there are
+            states).
+        discount: of the value of what follows a round.
+        exploration_rounds, exploration_floor: see `exploration_falls`.
+        state: attractions are those of a state, of which only the present one's move; see `States`. A match begins in a
+            state of its own. None: a single state.
+        value: of the state that follows: its largest attraction ("max": Q-learning), their mean over choice
+            probabilities ("mean": expected SARSA; without habit and inertia) or the attraction of the action chosen
+            there ("chosen": SARSA; learners then learn from a round when they have made their next choice).
+        first_attractions: numbers [A], [S, A] or [N, S, A]; "fit", or their name in `fit`: fitted; None: zero.
+        persists: whether a person's attractions last from match to match.
+        end: whether learners see that a match is over, so that nothing follows its last round, or not.
+        exploration_falls: None; "linear", from `exploration` to zero over `exploration_rounds`; or "exponential", as
+            exp(-rounds / exploration_rounds) to `exploration_floor`. Counted over all rounds that a person played.
         fit: names of parameters to be fitted with the mechanism, on scales where no bound is hit. One number is shared
             by all agents; for one of each agent's own give a list of N.
 
@@ -85,7 +109,17 @@ class AttractionDynamics(LearnerDynamics):
         exploration: Value = 0.0,
         bonus: Value = 0.0,
         habit: Value = 0.0,
+        inertia: Value = 0.0,
+        discount: Value = 0.0,
+        exploration_rounds: Value = 100.0,
+        exploration_floor: Value = 0.0,
         *,
+        state: str | StateFunction | None = None,
+        value: Literal["max", "mean", "chosen"] = "max",
+        first_attractions: ArrayLike | str | None = None,
+        persists: bool = True,
+        end: Literal["seen", "unseen"] = "seen",
+        exploration_falls: Literal["linear", "exponential"] | None = None,
         forgets: Literal["all", "updated"] = "all",
         by: Literal["payoff", "regret", "gradient", "importance"] = "payoff",
         choice: Literal["logit", "regret"] = "logit",
@@ -103,17 +137,29 @@ class AttractionDynamics(LearnerDynamics):
         }
         if initial_experience is not None:
             given["initial_experience"] = initial_experience
-        super().__init__(given, fit)
+        if inertia != 0 or "inertia" in fit:
+            given["inertia"] = inertia
+        if discount != 0 or "discount" in fit:
+            given["discount"] = discount
+        if exploration_falls is not None:
+            given["exploration_rounds"] = exploration_rounds
+        if exploration_falls == "exponential":
+            given["exploration_floor"] = exploration_floor
+        super().__init__(given, [name for name in fit if name != "first_attractions"])
+        self._set_states(state, value, first_attractions, "first_attractions" in fit, exploration_falls)
+        self.persists, self.end = persists, end
         self.forgets, self.by, self.choice, self.block = forgets, by, choice, block
         self._check_options()
         full = "forgone_weight" not in self._used and by == "payoff"
-        self.uses_actions = not full or "bonus" in self._used or "habit" in self._used
+        self.uses_actions = not full or self.stateful or bool(self._used & {"bonus", "habit", "inertia"})
+        self.learns_together = state is not None  # what an agent sees of the others is part of its state
 
     def _check_options(self) -> None:
         for name, value, allowed in (
             ("forgets", self.forgets, ("all", "updated")),
             ("by", self.by, ("payoff", "regret", "gradient", "importance")),
             ("choice", self.choice, ("logit", "regret")),
+            ("end", self.end, ("seen", "unseen")),
         ):
             if value not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
@@ -125,6 +171,14 @@ class AttractionDynamics(LearnerDynamics):
         if averaging and not self._moving and bool((self.learner.value("learning_rate") == 0).any()):
             raise ValueError("a learning_rate of 0 averages all of the past: give initial_experience, or cumulation=1")
 
+        if self.stateful and (self.by != "payoff" or self.choice != "logit" or self.block > 1 or "bonus" in self._used):
+            raise ValueError(
+                'states, a discount and first attractions go with by="payoff", choice="logit", block=1 and no bonus'
+            )
+
+        if self.next_value == "chosen" and self.looks_aside:
+            raise ValueError('value="chosen" knows of the own choice alone: it needs forgone_weight=0')
+
     @property
     def _moving(self) -> bool:
         """Experience starts away from its steady state."""
@@ -132,7 +186,23 @@ class AttractionDynamics(LearnerDynamics):
 
     def config(self) -> dict[str, Any]:
         options: dict[str, Any] = {"forgets": self.forgets, "by": self.by, "choice": self.choice, "block": self.block}
-        return {**super().config(), **options}
+        return {**super().config(), **options, **self._state_config()}
+
+    def _state_config(self) -> dict[str, Any]:
+        """Options that are not as they would be without being named."""
+        fitted = [*self.learner.fitted, *(["first_attractions"] if self.fits_first else [])]
+        named = {
+            "state": (self.state if isinstance(self.state, str | None) else f"function {_name(self.state)}", None),
+            "value": (self.next_value, "max"),
+            "first_attractions": ("fit" if self.fits_first else None, None)
+            if self.first is None
+            else (self.first.tolist(), None),
+            "persists": (self.persists, True),
+            "end": (self.end, "seen"),
+            "exploration_falls": (self.exploration_falls, None),
+            "fit": (fitted, list(self.learner.fitted)),
+        }
+        return {name: value for name, (value, usual) in named.items() if value != usual}
 
     # What one round teaches, and how a block of it moves attractions
 
@@ -171,11 +241,18 @@ class AttractionDynamics(LearnerDynamics):
 
     # Round by round: the definition
 
-    def start(self, like: Tensor) -> Memory:
+    def start(self, like: Tensor) -> Memory | StateMemory:
+        return self.start_masked(like, None)
+
+    def start_masked(self, like: Tensor, action_mask: Tensor | None) -> Memory | StateMemory:
+        if self.stateful:
+            return self.start_states(like, action_mask)
         zero = torch.zeros_like(like)
         return Memory(0, zero, self._first_experience(like), zero, zero, torch.zeros(3, *like.shape).to(like))
 
-    def update(self, memory: Memory, payoffs: Tensor, actions: Tensor) -> Memory:
+    def update(self, memory: Any, payoffs: Tensor, actions: Tensor) -> Memory | StateMemory:
+        if isinstance(memory, StateMemory):
+            return self.update_states(memory, payoffs, actions)
         chosen = one_hot(actions, payoffs.shape[-1]).to(payoffs)
         lesson, passed = self._lesson(payoffs, actions), memory.round + 1
         if self.by in ("gradient", "importance") and self.block == 1:
@@ -205,8 +282,27 @@ class AttractionDynamics(LearnerDynamics):
         baseline = memory.sums[2] / memory.round if memory.round else own  # the first round has nothing to compare with
         return (own - baseline) * (chosen - probs), sums
 
-    def attractions_of(self, memory: Memory) -> Tensor:
+    def next_log_probs(self, memory: Any, action_mask: Tensor | None = None) -> Tensor:
+        log_probs = self.log_choice_probs(self.attractions_of(memory), action_mask, memory.round)
+        if "inertia" not in self._used:
+            return log_probs
+        return self.kept(log_probs, memory.last if self.stateful else _last_of(memory))
+
+    def exploration_at(self, time: Tensor | int, like: Tensor) -> Tensor:
+        start = self.value("exploration", like)
+        if self.exploration_falls is None:
+            return start
+        passed = torch.as_tensor(time, device=like.device).to(like)
+        passed = (passed[..., None] if passed.dim() else passed) / self.value("exploration_rounds", like)
+        if self.exploration_falls == "linear":
+            return start * (1 - passed).clamp(min=0)
+        floor = self.value("exploration_floor", like)
+        return floor + (start - floor) * (-passed).exp()
+
+    def attractions_of(self, memory: Any) -> Tensor:
         """Attractions, bonus and habit."""
+        if isinstance(memory, StateMemory):
+            return self.attractions_of_state(memory)
         like, total = memory.attractions, memory.attractions
         if "bonus" in self._used:
             total = total + self.value("bonus", like) * _width(torch.tensor(memory.round).to(like), memory.counts)
@@ -214,7 +310,19 @@ class AttractionDynamics(LearnerDynamics):
 
     # The whole path at once
 
+    def path_log_probs(self, payoffs: Tensor, actions: Tensor, action_mask: Tensor | None = None) -> Tensor:
+        if self.stateful:
+            return self.path_of_states(payoffs, actions, action_mask)
+        return super().path_log_probs(payoffs, actions, action_mask)
+
+    def path_chosen_log_probs(self, payoffs: Tensor, actions: Tensor, action_mask: Tensor | None = None) -> Tensor:
+        if self.stateful:
+            return self.path_of_states(payoffs, actions, action_mask).gather(-1, actions[..., None]).squeeze(-1)
+        return super().path_chosen_log_probs(payoffs, actions, action_mask)
+
     def attractions(self, payoffs: Tensor, actions: Tensor) -> Tensor:
+        if self.stateful:
+            return self.unrolled_attractions(payoffs, actions)
         if self.by in ("gradient", "importance") and self.block == 1:
             return self.unrolled_attractions(payoffs, actions)
         if not self.uses_actions and not self._moving and self.block == 1 and not self.learner.num_agents:
@@ -263,6 +371,16 @@ class AttractionDynamics(LearnerDynamics):
         if self.choice == "logit":
             return super().chosen_log_probs(attractions, actions, action_mask)
         return Dynamics.chosen_log_probs(self, attractions, actions, action_mask)
+
+
+def _last_of(memory: Memory) -> Tensor:
+    """The action just chosen, -1 before the first. [*B]"""
+    chosen = memory.last.argmax(-1)
+    return chosen if memory.round else chosen - 1
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def _width(rounds: Tensor, counts: Tensor) -> Tensor:

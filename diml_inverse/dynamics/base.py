@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from diml_envs.mechanisms.base import Mechanism
+
 
 class Dynamics(nn.Module):
     """A model of learning agents, differentiable in the payoffs.
@@ -30,6 +32,10 @@ class Dynamics(nn.Module):
         """What is remembered before the first round. like: [*B, A], for its shape and dtype."""
         return torch.zeros_like(like)
 
+    def start_masked(self, like: Tensor, action_mask: Tensor | None) -> Any:
+        """`start` where some agents lack actions, bool [*B, A] or None, for learners to whom that matters."""
+        return self.start(like)
+
     def update(self, memory: Any, payoffs: Tensor, actions: Tensor) -> Any:
         """What is remembered after one more round.
 
@@ -48,6 +54,13 @@ class Dynamics(nn.Module):
     def log_choice_probs(self, attractions: Tensor, action_mask: Tensor | None = None) -> Tensor:
         """Log probability of each action, [*B, A] -> [*B, A]; -inf where `action_mask` (bool, broadcast) is False."""
         raise NotImplementedError(f"{type(self).__name__} must define log_choice_probs(attractions, action_mask)")
+
+    def next_log_probs(self, memory: Any, action_mask: Tensor | None = None) -> Tensor:
+        """Log probability of each action of the next choice, given what is remembered. [*B, A]"""
+        return self.log_choice_probs(self.attractions_of(memory), action_mask)
+
+    def for_game(self, mechanism: Mechanism) -> None:
+        """Make ready to be fitted to play of a game: parameters whose number depends on it."""
 
     def config(self) -> dict[str, Any]:
         """Keyword arguments (JSON values) that build these dynamics again. For saving."""
@@ -68,6 +81,14 @@ class Dynamics(nn.Module):
             [E, T, N, A]; round t holds what rounds 0..t-1 have taught.
         """
         return self.unrolled_attractions(payoffs, actions)
+
+    def path_log_probs(self, payoffs: Tensor, actions: Tensor, action_mask: Tensor | None = None) -> Tensor:
+        """Log probability of every action at every round, [E, T, N, A]; payoffs and actions as in `attractions`."""
+        return self.log_choice_probs(self.attractions(payoffs, actions), action_mask)
+
+    def path_chosen_log_probs(self, payoffs: Tensor, actions: Tensor, action_mask: Tensor | None = None) -> Tensor:
+        """The same of the actions taken only, [E, T, N]."""
+        return self.chosen_log_probs(self.attractions(payoffs, actions), actions, action_mask)
 
     def unrolled_attractions(self, payoffs: Tensor, actions: Tensor) -> Tensor:
         """`attractions` by its definition, round by round."""

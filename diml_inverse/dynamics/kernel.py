@@ -36,8 +36,8 @@ PAYOFF, REGRET, GRADIENT, IMPORTANCE = range(4)  # `by`
 MAX, MEAN, CHOSEN = range(3)  # `value`
 CONSTANT, LINEAR, EXPONENTIAL = range(3)  # `falls`
 SKIP, LEARN, LEARN_NOTHING = range(3)  # a lesson: passed over; payoffs known; payoffs unknown, taken to be zero
-COLUMNS = ("action", "row", "lesson", "state", "last", "count", "learner", "time")  # of `Steps.columns`
-ACTION, ROW, LESSON, STATE, LAST, COUNT, LEARNER, TIME = range(8)
+COLUMNS = ("action", "row", "lesson", "state", "last", "count", "learner", "time", "asked")  # of `Steps.columns`
+ACTION, ROW, LESSON, STATE, LAST, COUNT, LEARNER, TIME, ASKED = range(9)
 ATTRACTION, EXPERIENCE, BACK, BACK_EXPERIENCE, COUNTS = range(5)  # planes of memory, [S, A] each
 BEFORE, BEFORE_EXPERIENCE, PROB, OWN = range(4)  # planes of the tape, [L, A] each
 TOTAL, NEXT_PROB, GAIN, ADDED, OF_GAIN, OF_ADDED, NOW_EXPERIENCE, OF_PROB = range(8)  # rows of scratch, [A] each
@@ -66,9 +66,9 @@ class Steps(NamedTuple):
     """n decisions sorted by sequence and time.
 
     starts: [Q + 1], where each sequence (what one learner remembers) begins.
-    columns: [n, 8], `COLUMNS`: the own action, the row of the table, what it teaches (`SKIP`, `LEARN`,
+    columns: [n, 9], `COLUMNS`: the own action, the row of the table, what it teaches (`SKIP`, `LEARN`,
         `LEARN_NOTHING`), the state (-1: unknown), the last own action (-1: none), the number of actions, the row of
-        parameters, rounds played before.
+        parameters, rounds played before, and the action whose probability is asked for, mostly the own.
     follows: [n, 1 or A], the state after the own action, or after each own action had it been taken; -1 where nothing
         follows. Where the value of a state is that of the choice made there, a state that follows is the next step's.
     """
@@ -87,9 +87,9 @@ class Given(NamedTuple):
 
 
 def follow(
-    options: Options, steps: Steps, given: Given, weight: NDArray[np.float64], gradient: bool, paths: bool = False
-) -> tuple[NDArray[Any], Given, NDArray[Any]]:
-    """Log probabilities of the decisions, the gradient of their weighted sum, and attractions.
+    options: Options, steps: Steps, given: Given, weight: NDArray[np.float64], gradient: bool
+) -> tuple[NDArray[Any], Given]:
+    """Log probabilities of the decisions and the gradient of their weighted sum.
 
     A row of the table that only one sequence uses has that sequence's gradient alone: repeat rows for scores.
 
@@ -97,26 +97,24 @@ def follow(
         options, steps, given: see there; arrays contiguous, floats all float64 or all complex128.
         weight: [n]; 0 where a decision is not scored. With `gradient` sequences of weight 0 are passed over.
         gradient: whether to come back.
-        paths: whether the attractions (with bonus and habit) that each choice rests on are wanted.
 
     Returns:
-        [n] log probabilities, 0 where not scored; gradients in the shapes of `given` (zero without `gradient`); [n, A]
-        or, without `paths`, [0, A].
+        [n] log probabilities, 0 where not scored; gradients in the shapes of `given` (zero without `gradient`).
     """
     num, width, kind = len(steps.columns), given.table.shape[1], given.table.dtype
-    values, path = np.zeros(num, kind), np.zeros((num if paths else 0, width), kind)
+    values = np.zeros(num, kind)
     slopes = Given(*(np.zeros_like(part) for part in given))
     longest, states = int(np.diff(steps.starts).max(initial=1)), len(given.first)
     memory, tape = np.zeros((5, states, width), kind), np.zeros((4, longest, width), kind)
     stamp, scratch = np.full(states, -1), np.zeros((8, width), kind)
-    _followed(options, *steps, *given, weight, gradient, values, path, *slopes, memory, stamp, tape, scratch)
-    return values, slopes, path
+    _followed(options, *steps, *given, weight, gradient, values, *slopes, memory, stamp, tape, scratch)
+    return values, slopes
 
 
 @njit(**FLAGS, cache=True)
 def _followed(  # type: ignore[no-untyped-def]
     options, starts, steps, follows, table, theta, first, weight, gradient,
-    values, path, of_table, of_theta, of_first, memory, stamp, tape, scratch,
+    values, of_table, of_theta, of_first, memory, stamp, tape, scratch,
 ):  # fmt: skip
     """See `follow`, which makes room for what is written. `stamp` [S]: the sequence that a state's memory is of."""
     waits = options.value == CHOSEN  # what a choice has led to shows only with the next one
@@ -128,10 +126,8 @@ def _followed(  # type: ignore[no-untyped-def]
             if steps[k, STATE] < 0:
                 continue
             _touch(k, sequence, options, steps, follows, theta, first, memory, stamp)
-            if weight[k] != 0 or options.by >= GRADIENT or len(path):
+            if weight[k] != 0 or options.by >= GRADIENT:
                 log_prob = _choose(k, low, options, steps, theta, memory, tape, scratch)
-                for j in range(path.shape[1] if len(path) else 0):
-                    path[k, j] = scratch[TOTAL, j]
                 if weight[k] != 0:
                     values[k] = log_prob
             for round_ in range(k - 1 if waits and k > low else k, k + 1):
@@ -304,7 +300,7 @@ def _plain(k, options, steps, theta, exploration):  # type: ignore[no-untyped-de
 def _choose(k, low, options, steps, theta, memory, tape, scratch):  # type: ignore[no-untyped-def]
     """Log probability of the action taken; probabilities before exploration go on the tape."""
     _totals(k, steps, theta, memory, scratch)
-    row, action, count = steps[k, LEARNER], steps[k, ACTION], steps[k, COUNT]
+    row, action, count = steps[k, LEARNER], steps[k, ASKED], steps[k, COUNT]
     precision = theta[row, PRECISION]
     normaliser = _respond(options, precision, scratch, TOTAL, count, tape[PROB], k - low)
     exploration = _exploration(options, theta, row, steps[k, TIME])
@@ -322,7 +318,7 @@ def _choose(k, low, options, steps, theta, memory, tape, scratch):  # type: igno
 def _unchoose(k, low, weight, options, steps, theta, of_theta, memory, tape, scratch):  # type: ignore[no-untyped-def]
     """Adjoint of `_choose`, and of what learning took from the choice probabilities."""
     _totals(k, steps, theta, memory, scratch)
-    row, state, action, count = steps[k, LEARNER], steps[k, STATE], steps[k, ACTION], steps[k, COUNT]
+    row, state, action, count = steps[k, LEARNER], steps[k, STATE], steps[k, ASKED], steps[k, COUNT]
     precision, place = theta[row, PRECISION], k - low
     exploration = _exploration(options, theta, row, steps[k, TIME])
     plain = _plain(k, options, steps, theta, exploration)

@@ -8,19 +8,30 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.choice import chosen_logit_response, explore, logit_response
 from diml_inverse.dynamics.parameters import LearnerParameters, Value
 
 # values that change nothing
-NEUTRAL = {"forgone_weight": 1.0, "exploration": 0.0, "bonus": 0.0, "habit": 0.0, "tracking": 0.0}
+NEUTRAL = {
+    "forgone_weight": 1.0,
+    "exploration": 0.0,
+    "bonus": 0.0,
+    "habit": 0.0,
+    "tracking": 0.0,
+    "discount": 0.0,
+    "inertia": 0.0,
+}
 
 
 class LearnerDynamics(Dynamics):
     """Dynamics whose parameters have names, among them `precision` and `exploration` of the choice.
 
         pi = (1 - exploration) softmax(precision A) + exploration / number of actions
+
+    With probability `inertia`, where they have such a parameter, they keep their last action instead of choosing.
 
     Args:
         parameters: values by name; one shared by all agents, or a list of N.
@@ -75,12 +86,37 @@ class LearnerDynamics(Dynamics):
         """Log probabilities before exploration, [*B, A]."""
         return logit_response(attractions, self.value("precision", attractions), action_mask)
 
-    def log_choice_probs(self, attractions: Tensor, action_mask: Tensor | None = None) -> Tensor:
+    def log_choice_probs(
+        self, attractions: Tensor, action_mask: Tensor | None = None, time: Tensor | int | None = None
+    ) -> Tensor:
+        """As `Dynamics.log_choice_probs`. time: rounds played, broadcast, where exploration falls; default none."""
         log_probs = self.respond(attractions, action_mask)
         if "exploration" not in self._used:  # no detour through exp and log, which would lose small probabilities
             return log_probs
-        mixed = explore(log_probs, self.value("exploration", attractions), _count(attractions, action_mask))
+        exploration = self.exploration_at(0 if time is None else time, attractions)
+        mixed = explore(log_probs, exploration, _count(attractions, action_mask))
         return mixed if action_mask is None else mixed.masked_fill(~action_mask, -torch.inf)
+
+    def exploration_at(self, time: Tensor | int, like: Tensor) -> Tensor:
+        """Share of choices made at random after so many rounds; against payoffs [*B, N, A]."""
+        return self.value("exploration", like)
+
+    def kept(self, log_probs: Tensor, last: Tensor) -> Tensor:
+        """Log probabilities once the last action, int64 [*B] (-1: none), is kept with probability `inertia`."""
+        inertia = torch.where(last[..., None] >= 0, self.value("inertia", log_probs), 0.0)
+        same = one_hot(last.clamp(min=0), log_probs.shape[-1])
+        return torch.where(last[..., None] >= 0, ((1 - inertia) * log_probs.exp() + inertia * same).log(), log_probs)
+
+    def path_log_probs(self, payoffs: Tensor, actions: Tensor, action_mask: Tensor | None = None) -> Tensor:
+        time = torch.arange(payoffs.shape[1], device=payoffs.device)[:, None, None]
+        log_probs = self.log_choice_probs(self.attractions(payoffs, actions), action_mask, time)
+        return self.kept(log_probs, _last(actions)) if "inertia" in self._used else log_probs
+
+    def path_chosen_log_probs(self, payoffs: Tensor, actions: Tensor, action_mask: Tensor | None = None) -> Tensor:
+        if "inertia" not in self._used and "exploration_rounds" not in self.learner.names:
+            return super().path_chosen_log_probs(payoffs, actions, action_mask)
+        log_probs = self.path_log_probs(payoffs, actions, action_mask)
+        return log_probs.gather(-1, actions[..., None]).squeeze(-1)
 
     def chosen_log_probs(self, attractions: Tensor, actions: Tensor, action_mask: Tensor | None = None) -> Tensor:
         precision = self.value("precision", attractions)
@@ -88,6 +124,11 @@ class LearnerDynamics(Dynamics):
         if "exploration" in self._used:
             chosen = explore(chosen, self.value("exploration", attractions), _count(attractions, action_mask))
         return chosen.squeeze(-1)
+
+
+def _last(actions: Tensor) -> Tensor:
+    """Of the round before, -1 at first. [E, T, N]"""
+    return torch.cat([torch.full_like(actions[:, :1], -1), actions[:, :-1]], 1)
 
 
 def _count(attractions: Tensor, action_mask: Tensor | None) -> Tensor | int:

@@ -1,6 +1,7 @@
 """Likelihood of observed play under a mechanism and surrogate dynamics, exact over whole episodes."""
 
-from diml_inverse.likelihood.play import MOST_PAYOFFS, ObservedPlay, observe
+from diml_inverse.likelihood.play import ObservedPlay, observe
+from diml_inverse.likelihood.scored import MOST_PAYOFFS
 from diml_inverse.likelihood.scoring import decision_log_likelihoods, log_choice_probs, nonfinite_place
 from diml_inverse.likelihood.total import log_likelihood, total_log_likelihood
 

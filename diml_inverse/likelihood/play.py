@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,14 +11,7 @@ from diml_envs.mechanisms.base import MISSING, Contexts, Mechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.likelihood.compiled import Followed, followed
-
-# A decision counts although unobserved play has touched its attractions once at most this share of their weight
-# rests on it: without such a bound one missed action would silence the rest of an episode, since geometric
-# weights never reach zero.
-UNKNOWN_SHARE = 0.01
-
-# Payoffs [E, T, n, A] held at once: agents are taken n at a time. Few enough to stay near the processor's cache.
-MOST_PAYOFFS = 2**20
+from diml_inverse.likelihood.scored import agents_at_once, scored_decisions
 
 
 @dataclass(frozen=True)
@@ -72,13 +64,25 @@ def observe(mechanism: Mechanism, dynamics: Dynamics, traces: Traces) -> Observe
     contexts = mechanism.contexts(actions)
     determined = contexts.index != MISSING
     equal_counts = len(set(mechanism.action_counts)) == 1
-    scored = _scored(dynamics, actions, determined, mechanism.num_actions)
+    scored = scored_decisions(dynamics, traces, actions, determined, mechanism.num_actions)
     if not scored.any():
         raise ValueError(
             "no decision can be scored: likelihood needs episodes of at least two rounds in which an agent's choice "
             f"and, before it, the others' choices were observed; got {traces}"
         )
     index = contexts.index.clamp(min=0)
+    steps = followed(dynamics, mechanism, traces, index, determined, scored)
+    if traces.persons is not None and steps is None:
+        raise ValueError(
+            f"{type(dynamics).__name__} cannot follow persons from match to match here: use AttractionDynamics on the "
+            "processor, or traces without persons"
+        )
+    if (
+        steps is None
+        and getattr(dynamics, "stateful", False)
+        and bool(traces.observed.sum() < traces.lengths.sum() * traces.num_agents)
+    ):
+        raise ValueError("learners with states are followed through unobserved actions on the processor only")
     return ObservedPlay(
         actions.clamp(min=0),
         Contexts(index, contexts.inputs),
@@ -86,57 +90,13 @@ def observe(mechanism: Mechanism, dynamics: Dynamics, traces: Traces) -> Observe
         scored,
         None if equal_counts else mechanism.action_mask.to(device),
         traces,
-        followed(dynamics, mechanism, traces, index, determined, scored),
+        steps,
     )
-
-
-def _scored(dynamics: Dynamics, actions: Tensor, determined: Tensor, num_actions: int) -> Tensor:
-    """Observed choices of rounds 1..T-1 whose attractions rest on determined payoffs."""
-    scored = actions != MISSING
-    if dynamics.uses_actions:  # what was learnt, and any habit, hangs on the own choice of the round before
-        determined = determined & scored
-        scored = scored & scored.roll(1, 1)
-    scored[:, 0] = False  # nothing learnt yet: the choice says nothing about payoffs
-    if bool(determined.all()):
-        return scored
-    shape = (*actions.shape, num_actions)
-    known = [
-        _known(dynamics.of_agents(part), actions[..., part], determined[..., part], num_actions)
-        for part in _parts(shape, dynamics)
-    ]
-    return scored & torch.cat(known, -1)
-
-
-def _known(dynamics: Dynamics, actions: Tensor, determined: Tensor, num_actions: int) -> Tensor:
-    """Attractions rest on determined payoffs, up to the share that is let pass. bool [E, T, n]."""
-    unknown = (~determined[..., None]).double().expand(*actions.shape, num_actions)
-    known = torch.ones_like(determined)
-    # Whatever an unobserved choice was: with each of them in its place, a payoff of one wherever none is known.
-    for guess in range(num_actions) if dynamics.uses_actions and bool((actions == MISSING).any()) else (0,):
-        choices = torch.where(actions == MISSING, guess, actions)
-        with torch.no_grad():
-            nothing, weight, whole = (
-                dynamics.attractions(payoffs, choices)
-                for payoffs in (torch.zeros_like(unknown), unknown, torch.ones_like(unknown))
-            )
-        share = (weight - nothing).abs() <= UNKNOWN_SHARE * (whole - nothing).abs()
-        known = known & share.all(-1)
-    return known
 
 
 def by_agents(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay) -> list[tuple[ObservedPlay, Dynamics]]:
     """The play agents by agents, so that what is held at once does not grow with their number; and their dynamics."""
-    parts = list(_parts((*play.actions.shape, mechanism.num_actions), dynamics))
+    parts = list(agents_at_once((*play.actions.shape, mechanism.num_actions), dynamics))
     if len(parts) == 1:
         return [(play, dynamics)]
     return [(play.of_agents(part), dynamics.of_agents(part)) for part in parts]
-
-
-def _parts(shape: tuple[int, ...], dynamics: Dynamics) -> Iterator[slice]:
-    """Agents, as many at a time as `MOST_PAYOFFS` allows, at least one; all if they learn together.
-
-    shape: [E, T, N, A].
-    """
-    episodes, rounds, agents, actions = shape
-    size = agents if dynamics.learns_together else max(MOST_PAYOFFS // (episodes * rounds * actions), 1)
-    return (slice(start, min(start + size, agents)) for start in range(0, agents, size))

@@ -32,14 +32,16 @@ def is_compiled(play: ObservedPlay, dynamics: Dynamics) -> bool:
 
 def log_choice_probs(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay) -> Tensor:
     """Log probability (nats) of every action at every round, [E, T, N, A]; -inf where an agent has no such action."""
-    payoffs = _zero_unless_known(payoffs_along(mechanism.context_payoffs(play.contexts), play), play)
-    return dynamics.log_choice_probs(dynamics.attractions(payoffs, play.actions), play.action_mask)
+    table = mechanism.context_payoffs(play.contexts)
+    if is_compiled(play, dynamics):
+        return compiled.log_choice_probs(play.followed, dynamics, table)
+    payoffs = _zero_unless_known(payoffs_along(table, play), play)
+    return dynamics.path_log_probs(payoffs, play.actions, play.action_mask)
 
 
 def scored_log_probs(payoffs: Tensor, dynamics: Dynamics, play: ObservedPlay) -> Tensor:
     """Log probability of every observed decision, [E, T, N], 0 where not scored. payoffs: along the play."""
-    attractions = dynamics.attractions(_zero_unless_known(payoffs, play), play.actions)
-    log_probs = dynamics.chosen_log_probs(attractions, play.actions, play.action_mask)
+    log_probs = dynamics.path_chosen_log_probs(_zero_unless_known(payoffs, play), play.actions, play.action_mask)
     return torch.where(play.scored, log_probs, 0.0)
 
 

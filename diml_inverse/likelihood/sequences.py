@@ -17,17 +17,19 @@ class Sequences(NamedTuple):
 
     Attributes:
         episode, round, seat: int64 [n], where in the traces.
-        starts: int64 [Q + 1]; learner q has rounds starts[q] to starts[q + 1].
+        starts: int64 [Q + 1]; memory q, a learner's (in one match), lasts from starts[q] to starts[q + 1].
+        first: bool [n]; the learner's first round of all.
     """
 
     episode: Integers
     round: Integers
     seat: Integers
     starts: Integers
+    first: NDArray[np.bool_]
 
     @property
     def time(self) -> Integers:
-        """Rounds that the learner sat through before, [n]."""
+        """Rounds remembered, [n]."""
         return np.arange(len(self.episode)) - np.repeat(self.starts[:-1], np.diff(self.starts))
 
 
@@ -40,19 +42,23 @@ def sequences(traces: Traces, persists: bool = True) -> Sequences:
         traces: E episodes of N seats.
         persists: whether what a person learnt lasts from match to match; if not, each match has learners of its own.
     """
-    persons = getattr(traces, "persons", None)
-    num_episodes, num_agents = traces.num_episodes, traces.num_agents
+    persons, num_episodes, num_agents = traces.persons, traces.num_episodes, traces.num_agents
     apart = np.arange(num_episodes * num_agents).reshape(num_episodes, num_agents)
-    learner = apart if persons is None or not persists else np.where(persons < 0, -1, persons)
-    begins = traces.begins if hasattr(traces, "begins") else np.zeros(num_episodes, np.int64)
-    order = np.lexsort((np.tile(np.arange(num_episodes), num_agents), np.tile(begins, num_agents), learner.T.ravel()))
-    seat, episode = np.divmod(order, num_episodes)  # of every (episode, seat), sorted
-    followed = np.ones(len(seat), bool) if persons is None else persons[episode, seat] >= 0
+    learner = apart if persons is None else persons
+    keys = np.tile(np.arange(num_episodes), num_agents), np.tile(traces.begins, num_agents), learner.T.ravel()
+    seat, episode = np.divmod(np.lexsort(keys), num_episodes)  # of every (episode, seat), sorted
+    followed = ~np.isin(np.array(traces.agents)[seat], traces.given) if persons is None else learner[episode, seat] >= 0
     seat, episode = seat[followed], episode[followed]
     lengths = traces.lengths[episode]
-    first = np.cumsum(lengths) - lengths
-    rounds = np.arange(lengths.sum()) - np.repeat(first, lengths)
+    begins = np.cumsum(lengths) - lengths  # of matches, among the rounds
     who = learner[episode, seat]
-    new = np.flatnonzero(np.r_[True, who[1:] != who[:-1]]) if len(who) else np.zeros(0, np.int64)
-    starts = np.r_[first[new], lengths.sum()]
-    return Sequences(np.repeat(episode, lengths), rounds, np.repeat(seat, lengths), starts)
+    new = np.ones(len(who), bool)
+    new[1:] = who[1:] != who[:-1]
+    rounds = np.arange(lengths.sum()) - np.repeat(begins, lengths)
+    return Sequences(
+        np.repeat(episode, lengths),
+        rounds,
+        np.repeat(seat, lengths),
+        np.append(begins[new] if persists else begins, lengths.sum()),
+        (rounds == 0) & np.repeat(new, lengths),
+    )

@@ -57,11 +57,11 @@ def play_rounds(
     generator = seeded_generator(seed, "simulated play")
     shape = (num_episodes, mechanism.num_agents, mechanism.num_actions)
     dtype = next((tensor.dtype for tensor in mechanism.parameters()), torch.float64)
-    memory = dynamics.start(torch.zeros(shape, dtype=dtype, device=mechanism.device))
     mask = mechanism.action_mask.to(mechanism.device)
+    memory = dynamics.start_masked(torch.zeros(shape, dtype=dtype, device=mechanism.device), mask)
     payoffs_of = _payoffs_in_play(mechanism, num_episodes * num_rounds)
     for round_ in range(num_rounds):
-        choice_probs = dynamics.log_choice_probs(dynamics.attractions_of(memory), mask).exp()
+        choice_probs = dynamics.next_log_probs(memory, mask).exp()
         actions = draw_actions(choice_probs, generator)
         yield choice_probs, actions
         payoffs = torch.where(mask, payoffs_of(actions), 0.0).to(dtype)

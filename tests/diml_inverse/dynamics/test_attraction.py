@@ -12,7 +12,7 @@ import torch
 from slow_definitions import random_traces
 
 import agents
-import diml_inverse.likelihood.play
+import diml_inverse.likelihood.scored
 from diml_envs import RepeatedGameEnv, Traces
 from diml_envs.mechanisms import CongestionMechanism, Mechanism, OwnLoadTableMechanism, TabularMechanism
 from diml_inverse import AttractionDynamics, LogitDynamics, StructuredMLE, check_dynamics, simulate
@@ -188,7 +188,7 @@ def test_agents_that_learn_together_are_not_taken_apart(monkeypatch: pytest.Monk
         ]
     )
     torch.testing.assert_close(observed_information(fitted, play).hessian, -hessian)
-    monkeypatch.setattr(diml_inverse.likelihood.play, "MOST_PAYOFFS", 1)
+    monkeypatch.setattr(diml_inverse.likelihood.scored, "MOST_PAYOFFS", 1)
     torch.testing.assert_close(decision_log_likelihoods(mechanism, dynamics, play), whole)
 
 
@@ -280,7 +280,7 @@ def test_agents_parameters_go_with_their_agents_when_taken_some_at_a_time(monkey
         return [total.detach(), *torch.autograd.grad(total, [*mechanism.parameters(), *dynamics.parameters()])]
 
     whole = value_and_gradients()
-    monkeypatch.setattr(diml_inverse.likelihood.play, "MOST_PAYOFFS", 1)
+    monkeypatch.setattr(diml_inverse.likelihood.scored, "MOST_PAYOFFS", 1)
     torch.testing.assert_close(value_and_gradients(), whole, rtol=0, atol=1e-10)
 
 

@@ -8,6 +8,7 @@ from slow_definitions import random_traces
 from torch import Tensor, nn
 
 import diml_inverse.likelihood.play
+import diml_inverse.likelihood.scored
 from diml_envs import Traces
 from diml_envs.mechanisms import AnonymousMechanism, Mechanism, NeuralMechanism, TabularMechanism
 from diml_inverse import DIML, Dynamics, LogitDynamics, StructuredMLE, TabularMLE
@@ -42,7 +43,7 @@ def by_their_own_methods(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def one_agent_at_a_time(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """`undo()` on it goes back to all at once."""
-    monkeypatch.setattr(diml_inverse.likelihood.play, "MOST_PAYOFFS", 1)
+    monkeypatch.setattr(diml_inverse.likelihood.scored, "MOST_PAYOFFS", 1)
     return monkeypatch
 
 
@@ -75,7 +76,7 @@ def test_parts_of_several_agents(monkeypatch: pytest.MonkeyPatch, at_once: int) 
     mechanism, dynamics = AnonymousMechanism(11, 30, hidden=(8,)).double(), LogitDynamics()
     traces = random_traces(mechanism.action_counts, [3, 2])
     expected = value_and_gradients(mechanism, dynamics, traces)
-    monkeypatch.setattr(diml_inverse.likelihood.play, "MOST_PAYOFFS", at_once)
+    monkeypatch.setattr(diml_inverse.likelihood.scored, "MOST_PAYOFFS", at_once)
     assert_same(value_and_gradients(mechanism, dynamics, traces), expected)
 
 
@@ -112,7 +113,7 @@ def test_what_is_held_at_once_does_not_grow_with_the_number_of_agents(
     monkeypatch: pytest.MonkeyPatch, missing: float
 ) -> None:
     bound = 4 * max(LENGTHS) * 3 * 10
-    monkeypatch.setattr(diml_inverse.likelihood.play, "MOST_PAYOFFS", bound)
+    monkeypatch.setattr(diml_inverse.likelihood.scored, "MOST_PAYOFFS", bound)
     for num_agents in (20, 200):
         mechanism, dynamics = AnonymousMechanism(num_agents, 3), FittedRate()
         traces = random_traces(mechanism.action_counts, LENGTHS, missing=missing)
