@@ -2,7 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/coverage.py [study [data sets [first seed]]]
 
-Studies: parametric, tabular, learners, tests, same, evidence, neural, few, bootstrap.
+Studies: parametric, tabular, learners, tests, same, evidence, neural, few, bootstrap, rare, rare_few, verdict4,
+verdict10, verdict40, verdict200.
 
 Play is simulated from the surrogate learners, so that the model is right; every data set is drawn afresh with the
 truth kept. A share measured over n data sets has a standard error of about sqrt(.05 .95 / n), less where a data set
@@ -14,18 +15,20 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
 
 from diml_envs import Traces
 from diml_envs.mechanisms import CongestionMechanism, Mechanism, NeuralMechanism, TabularMechanism
-from diml_inverse import DIML, InteractionEvidence, LogitDynamics, StructuredMLE, TabularMLE, simulate
+from diml_inverse import DIML, InteractionEvidence, LogitDynamics, StructuredMLE, TabularMLE, diagnose, simulate
 from diml_inverse.inference import bootstrap, learner_parameters, likelihood_ratio_test, same_mechanism_test, wald_test
 
 KINDS = ("clustered", "information")
 KNOWN = LogitDynamics(0.25, 3.0, 0.06)
 LEVEL = 0.95
+RARELY = np.stack([[[0.1, 0.3, -0.2], [-0.1, -0.2, 0.3]], [[0.3, 0.1, -1.5], [0.0, 0.3, -1.5]]], -1)  # [2, 3, N]
 EVERY_PROFILE = torch.cartesian_prod(*[torch.arange(3)] * 3)
 
 
@@ -137,6 +140,44 @@ def resampled(seed: int) -> dict[str, float]:
     return {"bootstrap": float((off < 1.96).double().mean())}
 
 
+def _rare(seed: int, episodes: int, rounds: int) -> dict[str, float]:
+    """A 2 x 3 game of whose second player's actions the third is chosen 1 time in 200; no exploration."""
+    truth = TabularMechanism.from_payoffs(RARELY)
+    played = LogitDynamics(0.5, 3.0, 0.0)
+    traces = simulate(truth, played, episodes, rounds, seed=seed)
+    profiles = torch.tensor([[0, 0], [1, 1], [0, 2]])
+    payoffs = truth.counterfactual_payoffs(profiles).double().detach()
+    true = payoffs - payoffs.nanmean(-1, keepdim=True)
+    low, high = TabularMLE(played).fit(traces).intervals(profiles, LEVEL)
+    bounded = (low.isfinite() | high.isfinite()) & ~true.isnan()
+    found = {"chosen": float((traces.actions[:, 1:, 1] == 2).mean())}
+    for name, rows in (("all", bounded), ("third action", bounded & (torch.arange(3) == 2))):
+        below, above = (true < low)[rows].double().mean(), (true > high)[rows].double().mean()
+        found |= {name: float(1 - below - above), f"{name}, truth below": float(below)}
+        found |= {f"{name}, truth above": float(above)}
+    one_sided = (low.isinf() ^ high.isinf())[bounded].double().mean()
+    return {**found, "bounded": float(bounded[~true.isnan()].double().mean()), "one-sided": float(one_sided)}
+
+
+def rare(seed: int) -> dict[str, float]:
+    """20 episodes of 30 rounds; every payoff difference bounded on a side at least."""
+    return _rare(seed, 20, 30)
+
+
+def rare_few(seed: int) -> dict[str, float]:
+    """6 episodes of 20 rounds."""
+    return _rare(seed, 6, 20)
+
+
+def _verdict(seed: int, episodes: int) -> dict[str, float]:
+    """What is said of a right model, fitted to the play it is checked on: 2 x 2 game of `tabular`, 40 rounds."""
+    truth = TabularMechanism.random(2, 2, seed=3)
+    traces = simulate(truth, KNOWN, episodes, 40, seed=seed)
+    status = diagnose(TabularMLE(KNOWN).fit(traces), traces, cloning=False).status
+    kinds = ("describes", "too little play", "uninformative", "small departures", "imprecise", "wrong")
+    return {"describes or too little": float(status in kinds[:2])} | {kind: float(status == kind) for kind in kinds}
+
+
 def _small(seed: int) -> tuple[Mechanism, Traces]:
     truth = TabularMechanism.random(2, 2, seed=3)
     return truth, simulate(truth, KNOWN, 40, 20, seed=seed)
@@ -160,6 +201,9 @@ STUDIES: dict[str, tuple[Callable[[int], dict[str, float]], int]] = {
     "neural": (neural, 40),
     "few": (few, 40),
     "bootstrap": (resampled, 40),
+    "rare": (rare, 400),
+    "rare_few": (rare_few, 400),
+    **{f"verdict{number}": (partial(_verdict, episodes=number), 100) for number in (4, 10, 40, 200)},
 }
 
 

@@ -12,6 +12,7 @@ from diml_envs.mechanisms.base import MISSING, Contexts
 from diml_envs.mechanisms.initialisation import (
     draw_default,
     multilayer_perceptron,
+    scale_last_layer,
     seeded_generator,
     start_from_no_differences,
 )
@@ -50,6 +51,11 @@ class AggregativeMechanism(SymmetricMechanism):
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Hidden layers drawn, all payoffs zero."""
         start_from_no_differences(self.network, generator)
+
+    @torch.no_grad()
+    def scale_payoffs(self, factor: float) -> None:
+        """By the last layer."""
+        scale_last_layer(self.network, factor)
 
     def contexts(self, actions: Tensor) -> Contexts:
         """Inputs: the distinct totals of the others' levels, [K]; many counts of actions come to the same."""

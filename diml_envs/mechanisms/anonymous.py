@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from diml_envs.mechanisms.initialisation import (
     draw_default,
     multilayer_perceptron,
+    scale_last_layer,
     seeded_generator,
     start_from_no_differences,
 )
@@ -74,6 +75,11 @@ class AnonymousMechanism(SymmetricMechanism):
         if self.embedding is not None:
             draw_default(self.embedding, generator)
         start_from_no_differences(self.network, generator)
+
+    @torch.no_grad()
+    def scale_payoffs(self, factor: float) -> None:
+        """By the last layer."""
+        scale_last_layer(self.network, factor)
 
     def payoffs_given_counts(self, others: Tensor) -> Tensor:
         first = self.network[0]

@@ -78,6 +78,11 @@ class AuctionMechanism(Mechanism):
         self.click_rates.data = (0.7 ** torch.arange(self.click_rates.numel())).to(self.click_rates)
         self.rebate.data.fill_(0.0)
 
+    @torch.no_grad()
+    def scale_payoffs(self, factor: float) -> None:
+        """By the clicks, since bids and prices are in money."""
+        self.click_rates.mul_(factor)
+
     def forward(self, actions: Tensor) -> Tensor:
         self.validate(actions)
         bids = self.bids[actions]

@@ -44,6 +44,17 @@ class Mechanism(nn.Module):
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Put the parameters where a fit starts. The default leaves them as they are."""
 
+    @torch.no_grad()
+    def scale_payoffs(self, factor: float) -> None:
+        """Multiply all payoffs by a factor, in place: the same game in another unit.
+
+        The default multiplies every parameter, which is right for payoffs linear in them. A subclass whose payoffs are
+        not, or that knows numbers in payoff units besides (buffers), overrides it. A fit whose mechanism cannot be
+        brought into another unit still works, but depends a little on the unit (its start and its steps do).
+        """
+        for parameter in self.parameters():
+            parameter.mul_(factor)
+
     def __add__(self, other: Mechanism) -> Mechanism:
         """The game whose payoffs are the sum of both, a policy on top of a recovered game say: `SumMechanism`."""
         return SumMechanism([self, other]) if isinstance(other, Mechanism) else NotImplemented
@@ -163,6 +174,10 @@ class SumMechanism(Mechanism):
     def reset_parameters(self, generator: torch.Generator) -> None:
         for term in self._terms():
             term.reset_parameters(generator)
+
+    def scale_payoffs(self, factor: float) -> None:
+        for term in self._terms():
+            term.scale_payoffs(factor)
 
     def with_num_agents(self, num_agents: int) -> SumMechanism:
         return SumMechanism([term.with_num_agents(num_agents) for term in self._terms()])

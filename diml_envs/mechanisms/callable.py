@@ -36,6 +36,9 @@ class CallableMechanism(Mechanism):
         payoffs = torch.tensor(np.array(rows).reshape(-1, self.num_agents), dtype=torch.float64)
         return payoffs.to(actions.device)[place].reshape(actions.shape)
 
+    def scale_payoffs(self, factor: float) -> None:
+        raise NotImplementedError("a plain function's payoffs are in the unit that it gives them: scale them there")
+
     def _payoffs(self, profile: tuple[int, ...]) -> np.ndarray:
         payoffs = np.asarray(self.function(profile), dtype=np.float64)
         if payoffs.shape != (self.num_agents,) or not np.isfinite(payoffs).all():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from diml_envs.mechanisms.base import MISSING, Mechanism
+
+SCALED_BY = 4.0
 
 
 def enumerated_counterfactual_payoffs(mechanism: Mechanism, actions: Tensor) -> Tensor:
@@ -25,7 +29,8 @@ def check_mechanism(mechanism: Mechanism, num_profiles: int = 32, seed: int = 0)
     """Check any mechanism, built-in or one's own, on random profiles.
 
     Shapes, types and finiteness; batch dimensions; counterfactual payoffs and contexts against enumeration, with
-    unobserved actions too; gradients with respect to the parameters by both ways; bad actions rejected.
+    unobserved actions too; gradients with respect to the parameters by both ways; payoffs in another
+    unit; bad actions rejected.
 
     Raises:
         AssertionError: says what differs, at which profile, agent and action.
@@ -40,6 +45,7 @@ def check_mechanism(mechanism: Mechanism, num_profiles: int = 32, seed: int = 0)
     _check_same("counterfactual_payoffs at the own action differ from forward", own, mechanism(actions))
     _check_missing(mechanism, actions, slow, rng)
     _check_gradients(mechanism, actions)
+    _check_scaling(mechanism, actions)
     _check_rejects(mechanism, actions)
 
 
@@ -88,6 +94,15 @@ def _check_gradients(mechanism: Mechanism, actions: Tensor) -> None:
         gradients.append(torch.autograd.grad(total, parameters, materialize_grads=True))
     for (name, _), fast, slow in zip(mechanism.named_parameters(), *gradients, strict=False):
         _check_same(f"gradients of {name} through counterfactual_payoffs and enumeration differ", fast, slow)
+
+
+def _check_scaling(mechanism: Mechanism, actions: Tensor) -> None:
+    if type(mechanism).scale_payoffs is Mechanism.scale_payoffs or not any(True for _ in mechanism.parameters()):
+        return  # the default is tried where it is used, and need not suit every formula
+    scaled = copy.deepcopy(mechanism)
+    scaled.scale_payoffs(SCALED_BY)
+    what = "scale_payoffs does not multiply payoffs by the factor"
+    _check_same(what, scaled(actions), SCALED_BY * mechanism(actions))
 
 
 def _check_rejects(mechanism: Mechanism, actions: Tensor) -> None:

@@ -36,6 +36,10 @@ class EnsembleMechanism(Mechanism):
         for index in range(len(self.members)):
             self._member(index).reset_parameters(generator)
 
+    def scale_payoffs(self, factor: float) -> None:
+        for index in range(len(self.members)):
+            self._member(index).scale_payoffs(factor)
+
     def with_num_agents(self, num_agents: int) -> EnsembleMechanism:
         members = range(len(self.members))
         return EnsembleMechanism([self._member(index).with_num_agents(num_agents) for index in members])

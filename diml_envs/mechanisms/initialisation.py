@@ -55,3 +55,10 @@ def start_from_no_differences(network: nn.Sequential, generator: torch.Generator
     draw_default(network, generator)
     for parameter in network[-1].parameters():
         nn.init.zeros_(parameter)
+
+
+@torch.no_grad()
+def scale_last_layer(network: nn.Sequential, factor: float) -> None:
+    """Multiply what a network puts out, in place."""
+    for parameter in network[-1].parameters():
+        parameter.mul_(factor)

@@ -12,6 +12,7 @@ from diml_envs.mechanisms.base import Mechanism
 from diml_envs.mechanisms.initialisation import (
     draw_default,
     multilayer_perceptron,
+    scale_last_layer,
     seeded_generator,
     start_from_no_differences,
 )
@@ -72,6 +73,11 @@ class NeuralMechanism(Mechanism):
         """Embeddings and hidden layers drawn, all payoffs zero."""
         draw_default(self.embedding, generator)
         start_from_no_differences(self.network, generator)
+
+    @torch.no_grad()
+    def scale_payoffs(self, factor: float) -> None:
+        """By the last layer."""
+        scale_last_layer(self.network, factor)
 
     def forward(self, actions: Tensor) -> Tensor:
         self.validate(actions)

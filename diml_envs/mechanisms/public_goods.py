@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from diml_envs.mechanisms.initialisation import (
     draw_default,
     multilayer_perceptron,
+    scale_last_layer,
     seeded_generator,
     start_from_no_differences,
 )
@@ -52,6 +53,13 @@ class PublicGoodsMechanism(SymmetricMechanism):
         for parameter in (self.scale, self.rate, self.cost):
             nn.init.ones_(parameter)
         start_from_no_differences(self.subsidy, generator)
+
+    @torch.no_grad()
+    def scale_payoffs(self, factor: float) -> None:
+        """By scale, cost and the subsidy's last layer."""
+        self.scale.mul_(factor)
+        self.cost.mul_(factor)
+        scale_last_layer(self.subsidy, factor)
 
     def payoffs_given_counts(self, others: Tensor) -> Tensor:
         levels = self.levels.to(self.cost.dtype)

@@ -47,6 +47,9 @@ class TollMechanism(Mechanism):
         rows = zip(self.tolls.tolist(), self.action_counts, strict=True)
         return {"num_agents": self.num_agents, "tolls": [row[:count] for row, count in rows]}
 
+    def scale_payoffs(self, factor: float) -> None:
+        self.tolls = self.tolls * factor  # which may hang on a graph
+
     def with_num_agents(self, num_agents: int) -> Mechanism:
         if self.tolls.dim() == 2:
             return super().with_num_agents(num_agents)

@@ -62,9 +62,9 @@ def fit(
             found = fit_plays(part, mechanism, known, seed, truths[group], facts)
         # At once: what comes now may take longer than the fit, or be broken off.
         _keep(found, output, group, names, group_column, errors="not computed", pictures=False)
-        fits[group] = found.judged()
+        judged = found.judged()
         why = "not asked for (--no-errors)" if no_errors else course.why if course.over else ""
-        _keep(fits[group], output, group, names, group_column, errors=why)
+        fits[group] = _keep(judged, output, group, names, group_column, errors=why)
     _print(fits, output, group_column)
     if course.interrupted:
         raise KeyboardInterrupt
@@ -79,21 +79,23 @@ def _truth(plays: Path, payoff_column: str | None, columns: Columns, traces: Tra
 
 def _keep(
     fit: Fit, output: Path, group: str, names: Mapping[str, str] | None, group_column: str | None, **how: Any
-) -> None:
+) -> Fit:
     """Write the fit's folder, or that of its group in the folder of all; a former result goes with the first of them.
+
+    What `Fit.save` gives.
 
     names: of the groups' folders. how: as `Fit.save` takes it.
     """
     if names is None:
         with new_folder(output) as folder:
-            fit.save(folder, **how)
-    elif group == next(iter(names)) and not how.get("pictures", True):
+            return fit.save(folder, **how)
+    if group == next(iter(names)) and not how.get("pictures", True):
         with new_folder(output) as folder:
-            fit.save(folder / names[group], **how)
+            saved = fit.save(folder / names[group], **how)
             (folder / FACTS).write_text(json.dumps({"group_column": group_column, "groups": names}, indent=2) + "\n")
-    else:
-        with new_folder(output / names[group]) as folder:
-            fit.save(folder, **how)
+            return saved
+    with new_folder(output / names[group]) as folder:
+        return fit.save(folder, **how)
 
 
 def _folder_names(groups: Iterable[str]) -> dict[str, str]:

@@ -32,9 +32,10 @@ class Fit(NamedTuple):
     facts: dict[str, Any]
     scale_known: bool
 
-    def save(self, folder: Path, errors: str = "", pictures: bool = True) -> None:
-        """Write its folder; see `save_fit`."""
-        save_fit(folder, self.estimate, self.traces, self.table, self.facts, self.scale_known, errors, pictures)
+    def save(self, folder: Path, errors: str = "", pictures: bool = True) -> Fit:
+        """Write its folder, see `save_fit`; the same with its table as it stands there, with errors and intervals."""
+        kept = self.estimate, self.traces, self.table, self.facts, self.scale_known
+        return self._replace(table=save_fit(folder, *kept, errors, pictures))
 
     def judged(self) -> Fit:
         """With the verdict of the checks, told to the person at the terminal."""

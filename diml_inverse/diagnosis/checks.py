@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from diml_inverse.diagnosis.moments import Tested, moment_test
+from diml_inverse.diagnosis.moments import Tested, least_found, moment_test
 from diml_inverse.diagnosis.predicted import PredictedPlay
 
 FloatArray = NDArray[np.float64]
 Past = Callable[[FloatArray], FloatArray]  # values [E, T, ...] -> what is remembered of them before each round
 
+LEVEL = 0.05  # of right models at most this share is said to depart from the play
 NOT_TESTED = Tested(0.0, 0)
 EVERYONE = "all agents"
 TIME_BINS = 4
@@ -116,7 +117,8 @@ def check_table(play: PredictedPlay, inflation: float = 1.0) -> pd.DataFrame:
     """A row for each check and agent, and for each check and all agents together.
 
     Columns: check, agent, statistic (chi-squared under the right model), freedom, p_value, missed (nats per decision
-    of all agents that correcting the predictions in these directions would gain, noise taken off).
+    of all agents that correcting the predictions in these directions would gain, noise taken off), detectable (as much
+    as that the check would have found 4 times in 5).
 
     Args:
         play: predicted.
@@ -135,7 +137,10 @@ def check_table(play: PredictedPlay, inflation: float = 1.0) -> pd.DataFrame:
         if len(by_agent) > 1:
             by_agent[EVERYONE] = Tested(*map(sum, zip(*by_agent.values(), strict=True)))
         rows += [_row(check, name, found, inflation, int(play.scored.sum())) for name, found in by_agent.items()]
-    return pd.DataFrame(rows, columns=["check", "agent", "statistic", "freedom", "p_value", "missed"])
+    table = pd.DataFrame(rows, columns=["check", "agent", "statistic", "freedom", "p_value", "missed"])
+    level = LEVEL / max(int((table["freedom"] > 0).sum()), 1)  # as Holm's first step has it
+    least = np.array([least_found(freedom, level) for freedom in table["freedom"]])
+    return table.assign(detectable=least * inflation / (2 * int(play.scored.sum())))
 
 
 def _row(check: str, agent: str, found: Tested, inflation: float, decisions: int) -> dict[str, object]:

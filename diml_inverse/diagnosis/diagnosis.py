@@ -13,8 +13,8 @@ from diml_envs.traces.atomic import atomic_write
 from diml_inverse.diagnosis.checks import check_table
 from diml_inverse.diagnosis.curves import autocorrelations, learning_curves
 from diml_inverse.diagnosis.predicted import PredictedPlay
-from diml_inverse.diagnosis.rivals import ahead_of_uniform, likelihood_table
-from diml_inverse.diagnosis.verdict import FITTED, GIVEN, Status, judge, with_adjusted, with_shares
+from diml_inverse.diagnosis.rivals import ahead_by_agent, ahead_of_uniform, decisions_by_agent, likelihood_table
+from diml_inverse.diagnosis.verdict import FITTED, GIVEN, Status, judge, judge_agents, with_adjusted, with_shares
 from diml_inverse.files import VERDICT
 from diml_inverse.metrics.calibration import reliability
 from diml_inverse.recovered.protocol import Predictor
@@ -30,11 +30,16 @@ class Diagnosis:
     Attributes:
         verdict: one sentence.
         status: "describes"; "small departures": found, but each costs at most 7 % of what can be predicted beyond
-            uniform choice; "uninformative": nothing found, nor does the model predict better than uniform choice;
+            uniform choice; "too little play": nothing found, but not even a departure of 20 % of that would have been;
+            "uninformative": nothing found, nor does the model predict better than uniform choice;
             "imprecise": found in play it was not fitted to only, or only by a better rival; "wrong".
         missed: nats per decision that the largest departure found costs; 0 if none was found.
         missed_share: the same, of what can be predicted beyond uniform choice; 0 to 1.
+        detectable: nats per decision that a departure costs which the checks would have found 4 times in 5 (the middle
+            one of them; Holm's first step).
+        detectable_share: the same, of what can be predicted beyond uniform choice.
         decisions: how many of `traces` were scored.
+        agents: a row for each agent, judged by its own choices: see `verdict.judge_agents`.
         checks: see `checks.check_table`; with `play` ("traces", or "train" where that was given), missed_share, and
             adjusted_p_value over all checks and rivals.
         likelihoods: see `rivals.likelihood_table`, likewise.
@@ -47,7 +52,10 @@ class Diagnosis:
     status: Status
     missed: float
     missed_share: float
+    detectable: float
+    detectable_share: float
     decisions: int
+    agents: pd.DataFrame
     checks: pd.DataFrame
     likelihoods: pd.DataFrame
     learning_curves: pd.DataFrame
@@ -74,7 +82,7 @@ class Diagnosis:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / VERDICT) as temporary:
             temporary.write_text(self.verdict + "\n")
-        for name in ("checks", "likelihoods", "learning_curves", "calibration", "autocorrelations"):
+        for name in ("agents", "checks", "likelihoods", "learning_curves", "calibration", "autocorrelations"):
             with atomic_write(folder / f"{name}.csv") as temporary:
                 getattr(self, name).to_csv(temporary, index=False)
         with atomic_write(folder / "diagnosis.png") as temporary:
@@ -112,16 +120,20 @@ def diagnose(
     """
     play = PredictedPlay.of(model, traces)
     inflation = 1.0 if train is None else 1 + play.scored.sum() / _decisions(train)
-    likelihoods = likelihood_table(play, train if isinstance(train, Traces) else None, cloning, seed)
+    fixed = PredictedPlay.on_fixed_decisions(model, traces)
+    likelihoods = likelihood_table(fixed, train if isinstance(train, Traces) else None, cloning, seed)
     ahead = ahead_of_uniform(play)
     tables = [with_shares(check_table(play, inflation), ahead).assign(play=GIVEN)]
     if isinstance(train, Traces):
         fitted = PredictedPlay.of(model, train)
         tables.append(with_shares(check_table(fitted), ahead_of_uniform(fitted)).assign(play=FITTED))
     checks, likelihoods = with_adjusted(pd.concat(tables, ignore_index=True), with_shares(likelihoods, ahead))
+    own, numbers = ahead_by_agent(play), decisions_by_agent(play)
+    agents = judge_agents(checks, own, numbers)
     return Diagnosis(
-        *judge(checks, likelihoods),
+        *judge(checks, likelihoods, agents, ahead),
         int(play.scored.sum()),
+        agents,
         checks,
         likelihoods,
         learning_curves(play),

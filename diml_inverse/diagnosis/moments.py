@@ -6,11 +6,20 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.optimize import brentq
+from scipy.stats import chi2, ncx2
 
 FloatArray = NDArray[np.float64]
 
 SMALLEST_SHARE = 1e-8  # of a sum's mean square: with less variance a direction does not vary
+
+
+def least_found(freedom: int, level: float, power: float = 0.8) -> float:
+    """Noncentrality that a chi-squared test of this level finds with this probability; NaN without a degree."""
+    if not freedom:
+        return float("nan")
+    critical = chi2.isf(level, freedom)
+    return float(brentq(lambda size: ncx2.sf(critical, freedom, size) - power, 1e-9, 10 * (critical + 20)))
 
 
 class Tested(NamedTuple):

@@ -49,6 +49,9 @@ def _curves(
 ) -> None:
     for axes, agent in zip(panels, shown, strict=False):
         _curve(axes, curves[curves["agent"] == agent], agent)
+    drawn = curves[curves["agent"].isin(shown)]
+    largest = max((drawn["observed"] + 2 * drawn["standard_error"].fillna(0)).max(), drawn["predicted"].max())
+    panels[0].set_ylim(0, 1.25 * largest)  # of all, which share it; room for the legend
     for axes in panels[len(shown) :]:
         axes.set_axis_off()
     cut = f", first {len(shown)} of {number} agents" if number > len(shown) else ""
@@ -68,8 +71,6 @@ def _curve(axes: Axes, curve: pd.DataFrame, agent: str) -> None:
         axes.plot(middle, part["predicted"], color=colour, linewidth=2, label=str(action))
     left_out = len(sums) - len(most)
     axes.set_title(agent + (f" ({left_out} rarer actions not shown)" if left_out else ""), fontsize="medium")
-    largest = (curve["observed"] + 2 * curve["standard_error"].fillna(0)).max()
-    axes.set_ylim(0, 1.25 * max(largest, curve["predicted"].max()))  # room for the legend
     axes.grid(color="0.92")
     axes.legend(
         frameon=False, fontsize="small", ncols=MOST_ACTIONS, loc="upper center", columnspacing=1, handlelength=1

@@ -14,6 +14,8 @@ from diml_inverse.likelihood import observe
 from diml_inverse.metrics.decisions import checked_probs, checked_scored
 from diml_inverse.recovered.protocol import Predictor
 
+RECENT = 5  # rounds that must have been observed whole before a decision, for rivals to be compared on it
+
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
@@ -46,6 +48,21 @@ class PredictedPlay:
             counted = observe(model.mechanism, model.dynamics, traces).scored.cpu().numpy()
         scored = checked_scored(counted, traces)
         return cls.from_probs(model.choice_probs(traces), traces, scored)
+
+    @classmethod
+    def on_fixed_decisions(cls, model: Predictor, traces: Traces) -> PredictedPlay:
+        """The same, on decisions that the traces alone say, so that rivals score alike beside whatever model.
+
+        Observed choices after the first round, all choices of the `RECENT` rounds before observed; where none is left,
+        all observed ones after the first round.
+        """
+        whole = traces.observed.all(-1)
+        clear = np.ones_like(whole)
+        for lag in range(1, RECENT + 1):
+            clear[:, lag:] &= whole[:, :-lag]
+        scored = checked_scored(None, traces)
+        strict = scored & clear[..., None]
+        return cls.from_probs(model.choice_probs(traces), traces, strict if strict.any() else scored)
 
     @classmethod
     def from_probs(cls, choice_probs: FloatArray, traces: Traces, scored: BoolArray) -> PredictedPlay:

@@ -24,7 +24,7 @@ MODEL, CLONING, SHARES, UNIFORM = "model", "cloning", "constant shares", "unifor
 
 
 def likelihood_table(play: PredictedPlay, train: Traces | None, cloning: bool, seed: int) -> pd.DataFrame:
-    """A row for the model and each rival, all on the same decisions.
+    """A row for the model and each rival, all on the decisions that `play` scores.
 
     Columns: predictor; log_likelihood (nats per decision); missed (by the model: the rival's less the model's);
     standard_error (of `missed`, over episodes; NaN for one); p_value (of the model being right; NaN for the model
@@ -55,6 +55,22 @@ def likelihood_table(play: PredictedPlay, train: Traces | None, cloning: bool, s
 def ahead_of_uniform(play: PredictedPlay) -> float:
     """Nats per decision by which the model predicts better than uniform choice."""
     return _scores(play, play.probs).mean - _scores(play, _uniform(play.traces)).mean
+
+
+def ahead_by_agent(play: PredictedPlay) -> dict[str, float]:
+    """`ahead_of_uniform` of each agent with a scored decision, by its own choices."""
+    with np.errstate(divide="ignore"):
+        logs = np.log((play.probs * play.taken).sum(-1), where=play.scored, out=np.zeros(play.scored.shape))
+    numbers = play.scored.sum((0, 1))
+    gains = logs.sum((0, 1)) / numbers.clip(min=1) + np.log(play.traces.action_counts)
+    names = zip(play.traces.agents, gains, numbers, strict=True)
+    return {agent: float(gain) for agent, gain, number in names if number}
+
+
+def decisions_by_agent(play: PredictedPlay) -> dict[str, int]:
+    """How many were scored of each agent that has any."""
+    pairs = zip(play.traces.agents, play.scored.sum((0, 1)), strict=True)
+    return {agent: int(number) for agent, number in pairs if number}
 
 
 def constant_shares(train: Traces, traces: Traces) -> FloatArray:

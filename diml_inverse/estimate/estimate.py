@@ -45,10 +45,9 @@ class Estimate(Recovered):
         Raises:
             ValueError: as `standard_errors`, or a level outside (0, 1).
         """
-        centre = self.payoff_differences(actions).double().cpu()
-        errors = self.standard_errors(actions, covariance)
-        half = intervals.quantile(level, intervals.uncertainty_of(self).degrees(covariance)) * errors
-        return centre - half, centre + half
+        profile = torch.as_tensor(actions if isinstance(actions, Tensor) else np.array(actions))
+        found = intervals.payoff_difference_ends(self, profile.to(self.mechanism.device), level, covariance)
+        return found.low, found.high
 
     def summary(self, level: float = 0.95, covariance: str | None = None, max_rows: int = 40) -> Summary:
         """What was estimated, with standard errors, as a table to print: `print(estimate.summary())`.

@@ -112,7 +112,7 @@ class DIML(GradientSettings):
         fitted = any(parameter.requires_grad for parameter in dynamics.parameters())
         estimate, route = None, ""
         if fitted or not evidence:
-            estimate = FamilyComparison(dynamics, network_settings=self.all_settings()).fit(traces)
+            estimate = FamilyComparison(dynamics, None, self.seed, self.all_settings()).fit(traces)
             dynamics, route = estimate.dynamics, "families by held-out likelihood"
         if evidence:  # with the learners' parameters as just fitted, if they were not known
             assert isinstance(dynamics, LogitDynamics)

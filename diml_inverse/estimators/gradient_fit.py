@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from diml_envs.mechanisms.base import Mechanism
 from diml_envs.mechanisms.ensemble import EnsembleMechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
+from diml_inverse.dynamics.units import into_unit, out_of_unit, unit_of_fit
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.estimators.training import Training
 from diml_inverse.likelihood import observe
@@ -88,15 +90,18 @@ class GradientFit(GradientSettings):
 
     def fit(self, traces: Traces) -> Estimate:
         """As `DIML.fit`."""
+        form, original = copy.deepcopy(self.mechanism), self.dynamics
+        unit = unit_of_fit(form, original, observe(form, original, traces).contexts)
+        inside = replace(self, mechanism=form, dynamics=into_unit(form, original, unit))
         total = self.members * self.max_epochs
         course, trainings = current(), list[Training]()
         with course.stages(total, "epoch", show=self.progress) as stages:
             while len(trainings) < self.members and not (trainings and course.over):
-                trainings.append(self._train(traces, len(trainings), stages))
+                trainings.append(inside._train(traces, len(trainings), stages))
         cut_short = len(trainings) < self.members or not all(training.finished for training in trainings)
         mechanisms, members_dynamics = zip(*(training.best() for training in trainings), strict=True)
         mechanism = mechanisms[0] if len(mechanisms) == 1 else EnsembleMechanism(mechanisms)
-        dynamics = _mean(members_dynamics)
+        dynamics = out_of_unit(mechanism, _mean(members_dynamics), copy.deepcopy(original).to(self.device), unit)
         return Estimate(
             mechanism,
             dynamics,

@@ -18,6 +18,14 @@ from diml_envs.mechanisms.initialisation import seeded_generator
 from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
+from diml_inverse.dynamics.units import (
+    INSIDE,
+    into_unit,
+    out_of_unit,
+    payoff_unit,
+    ridges_in_payoff_units,
+    unit_of_fit,
+)
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.likelihood import ObservedPlay, nonfinite_place, observe, total_log_likelihood
 from diml_inverse.recovered.course import current
@@ -33,8 +41,9 @@ class StructuredMLE:
     Args:
         mechanism: the form to fit; its current parameter values are not used unless its class resets none.
         dynamics: the learners, parameters known.
-        ridge: weight of a penalty ridge / 2 * |parameters|^2 against the total log-likelihood (nats). Zero is
-            maximum likelihood, which does not exist where an observed context never shows one of its actions.
+        ridge: weight of a penalty ridge / 2 * |precision parameters|^2 against the total log-likelihood (nats): in
+            logits, so that the unit of payoffs does not matter. Zero is maximum likelihood, which does not exist
+            where an observed context never shows one of its actions.
         max_iterations: of L-BFGS.
         seed: for mechanisms whose start is drawn.
         device: where to compute.
@@ -72,10 +81,13 @@ class StructuredMLE:
             FloatingPointError: NaN or infinity, with the round and agent at which it arose.
         """
         mechanism = copy.deepcopy(self.mechanism).double().to(self.device).requires_grad_(True)
+        original = copy.deepcopy(self.dynamics).to(self.device)
+        play = observe(mechanism, original, traces)
+        unit = unit_of_fit(mechanism, original, play.contexts)
+        dynamics = into_unit(mechanism, original, unit)
         mechanism.reset_parameters(seeded_generator(self.seed, "fit"))
-        dynamics = copy.deepcopy(self.dynamics).to(self.device)
-        play = observe(mechanism, dynamics, traces)
-        objective = _Objective(mechanism, dynamics, play, self.ridge)
+        ridge = self.ridge * (unit / payoff_unit(original) * INSIDE) ** 2
+        objective = _Objective(mechanism, dynamics, play, ridge)
         result = minimize(
             objective,
             objective.start(),
@@ -91,6 +103,8 @@ class StructuredMLE:
             },
         )
         objective(result.x)
+        weights = ridges_in_payoff_units(mechanism, ridge, unit)
+        dynamics = out_of_unit(mechanism, dynamics, original, unit)
         of_learners = [name for name, parameter in dynamics.named_parameters() if parameter.requires_grad]
         return Estimate(
             mechanism.requires_grad_(False),
@@ -99,7 +113,7 @@ class StructuredMLE:
             traces.agents,
             traces.action_labels,
             self._info(result),
-            MaximumUncertainty(mechanism, dynamics, play, self.ridge, of_learners),
+            MaximumUncertainty(mechanism, dynamics, play, self.ridge, of_learners, weights),
         )
 
     def _info(self, result: OptimizeResult) -> dict[str, Any]:

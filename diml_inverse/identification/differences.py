@@ -14,8 +14,8 @@ from torch import Tensor
 
 from diml_inverse.identification.contexts import contexts_at
 from diml_inverse.identification.free_payoffs import FreePayoffs
-from diml_inverse.identification.information import one_decision_variances
 from diml_inverse.identification.space import Space
+from diml_inverse.uncertainty.expected import one_decision_variances
 from diml_inverse.uncertainty.fitted import jacobian_rows
 
 Through = tuple[NDArray[np.bool_], NDArray[np.float64]]  # identified and observations, as in `Known`

@@ -18,11 +18,11 @@ from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.identification.contexts import contexts_to_report, others_in_words, visited_contexts
 from diml_inverse.identification.differences import Known, Through, known_freely, known_through
 from diml_inverse.identification.free_payoffs import FreePayoffs
-from diml_inverse.identification.information import TooManyError, check_number
 from diml_inverse.identification.invariances import invariances
 from diml_inverse.identification.result import Identification
 from diml_inverse.identification.space import Space, free_spaces, structure_space
 from diml_inverse.likelihood import observe
+from diml_inverse.uncertainty.expected import TooManyError, check_number
 from diml_inverse.uncertainty.fitted import Fitted
 
 MOST_ROWS = 20_000  # of the table

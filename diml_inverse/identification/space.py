@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from diml_inverse.identification.free_payoffs import FreePayoffs
-from diml_inverse.identification.information import EVERYONE, expected_information
 from diml_inverse.likelihood import ObservedPlay, decision_log_likelihoods
 from diml_inverse.uncertainty.covariance import NOT_IDENTIFIED, TINY, Covariance
+from diml_inverse.uncertainty.expected import EVERYONE, expected_information
 from diml_inverse.uncertainty.fitted import Fitted
 
 

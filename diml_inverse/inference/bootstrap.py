@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from diml_envs.traces import Traces
-from diml_inverse.inference.intervals import Interval, quantile
+from diml_inverse.inference.intervals import Interval
 from diml_inverse.recovered.protocol import FitsMechanism, Found
+from diml_inverse.uncertainty.base import quantile
 from diml_inverse.uncertainty.fitted import Function
 
 CONSTANT = 1e-9  # spread, relative to the size of the values, below which nothing in the episodes moves a value

@@ -14,6 +14,7 @@ from diml_inverse.inference.intervals import uncertainty_of
 from diml_inverse.likelihood import observe
 from diml_inverse.recovered.protocol import FitsMechanism
 from diml_inverse.recovered.recovered import Recovered
+from diml_inverse.uncertainty.base import Ends
 from diml_inverse.uncertainty.fitted import Function
 from diml_inverse.uncertainty.maximum import MaximumUncertainty
 
@@ -46,13 +47,16 @@ def wald_test(
         covariance: as in `Estimate.standard_errors`.
 
     Raises:
-        ValueError: play does not identify a restricted function, or as `Estimate.standard_errors`.
+        ValueError: play does not identify a restricted function or bounds it on one side only, or as
+            `Estimate.standard_errors`.
     """
     uncertainty = uncertainty_of(estimate)
     values = uncertainty.fitted.value(restriction)
     off = (values.detach().double().cpu() - torch.as_tensor(value, dtype=torch.float64)).reshape(-1)
     found = values.reshape(-1)
-    if lost := uncertainty.variances(found, covariance).isinf().nonzero()[:, 0].tolist():
+    ends = uncertainty.ends(restriction, kind=covariance)
+    _check_two_sided(ends)
+    if lost := (ends.low.isinf() & ends.high.isinf()).reshape(-1).nonzero()[:, 0].tolist():
         raise ValueError(
             f"play does not identify restricted function number {lost[0]} of {len(off)}: its standard error is "
             "infinite. `estimate.summary()` shows which parameters are identified; often a difference of two is"
@@ -64,6 +68,19 @@ def wald_test(
     if math.isinf(of_scores):
         return _chi_squared(statistic, number)
     return HypothesisTest(statistic, number, float(f.sf(statistic / number, number, of_scores)))
+
+
+def _check_two_sided(ends: Ends) -> None:
+    """A Wald test takes the likelihood for a parabola, which it is not where it stays level on one side."""
+    one_sided = (ends.low.isinf() ^ ends.high.isinf()).reshape(-1).nonzero()[:, 0].tolist()
+    if one_sided:
+        where = one_sided[0]
+        low, high = float(ends.low.reshape(-1)[where]), float(ends.high.reshape(-1)[where])
+        raise ValueError(
+            f"a Wald test does not apply to restricted function number {where}: play bounds it on one side only, "
+            f"[{low:.4g}, {high:.4g}], since an action was never or hardly chosen there. Use likelihood_ratio_test on "
+            "fits with and without the restriction, or see whether the value lies in this interval"
+        )
 
 
 def likelihood_ratio_test(

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import pandas as pd
 import torch
-from scipy.stats import t as student
 from torch import Tensor
 
-from diml_envs.mechanisms.base import Mechanism
+from diml_envs.mechanisms.base import Contexts, Mechanism
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.learner import LearnerDynamics
 from diml_inverse.dynamics.parameters import RANGES
 from diml_inverse.recovered.recovered import Recovered
-from diml_inverse.uncertainty.base import Uncertainty
+from diml_inverse.uncertainty.base import Ends, Uncertainty
 from diml_inverse.uncertainty.fitted import learner_values, plain
 
-
-class Interval(NamedTuple):
-    """A value with its standard error and the ends of its interval, each of the value's shape."""
-
-    value: Tensor
-    standard_error: Tensor
-    low: Tensor
-    high: Tensor
+Interval = Ends  # by which name users know it
 
 
 def uncertainty_of(estimate: Recovered) -> Uncertainty:
@@ -44,19 +34,26 @@ def uncertainty_of(estimate: Recovered) -> Uncertainty:
     return estimate.uncertainty
 
 
-def quantile(level: float, degrees: float = math.inf) -> float:
-    """Half width of an interval in standard errors, by Student's t; with infinite degrees normal, 1.96 for .95.
-
-    Raises:
-        ValueError: a level outside (0, 1).
-    """
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1; got {level}")
-    return float(student.ppf((1 + level) / 2, degrees))
-
-
 def standard_errors(estimate: Recovered, actions: Tensor, covariance: str | None = None) -> Tensor:
     """Of `estimate.payoff_differences(actions)`, float64 [*B, N, A]."""
+    contexts, exists, index = _met(estimate, actions)
+    return uncertainty_of(estimate).variances_of_contexts(contexts, exists, covariance).sqrt()[index]
+
+
+def payoff_difference_ends(
+    estimate: Recovered, actions: Tensor, level: float = 0.95, covariance: str | None = None
+) -> Interval:
+    """`estimate.payoff_differences(actions)` with errors and ends, each float64 [*B, N, A].
+
+    Where an action was never or hardly chosen, the value is another: see `profile`.
+    """
+    contexts, exists, index = _met(estimate, actions)
+    found = uncertainty_of(estimate).ends_of_contexts(contexts, exists, level, covariance)
+    return Interval(*(part[index] for part in found))
+
+
+def _met(estimate: Recovered, actions: Tensor) -> tuple[Contexts, Tensor, Tensor]:
+    """Contexts of profiles, which actions exist in each [K, A], and where each belongs [*B, N]."""
     mechanism = estimate.mechanism
     mechanism.validate(actions)
     contexts = mechanism.contexts(actions)
@@ -64,9 +61,7 @@ def standard_errors(estimate: Recovered, actions: Tensor, covariance: str | None
     agents = torch.arange(mechanism.num_agents).expand(index.shape)
     agent_of = torch.zeros(int(index.max()) + 1 if index.numel() else 0, dtype=torch.int64)
     agent_of[index.reshape(-1)] = agents.reshape(-1)  # agents that share a context are alike
-    exists = mechanism.action_mask[agent_of].to(mechanism.device)
-    variances = uncertainty_of(estimate).variances_of_contexts(contexts, exists, covariance)
-    return variances.sqrt()[index]
+    return contexts, mechanism.action_mask[agent_of].to(mechanism.device), index
 
 
 def function_interval(
@@ -85,16 +80,13 @@ def function_interval(
         covariance: as in `Estimate.standard_errors`.
 
     Returns:
-        Infinite standard errors where play does not identify the function.
+        Infinite standard errors where play does not identify the function; one infinite end where it bounds the
+        function on one side only (see `profile`; of functions linear in what was fitted).
 
     Raises:
         ValueError: as `Estimate.standard_errors`, or a function that returns no tensor.
     """
-    uncertainty = uncertainty_of(estimate)
-    value, variances = uncertainty.of(function, covariance)
-    error = variances.sqrt()
-    half = quantile(level, uncertainty.degrees(covariance)) * error
-    return Interval(value, error, value - half, value + half)
+    return uncertainty_of(estimate).ends(function, level, covariance)
 
 
 def learner_parameters(estimate: Recovered, level: float = 0.95, covariance: str | None = None) -> pd.DataFrame:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diml_envs.traces import Label, Traces
-from diml_inverse.inference.intervals import quantile
 from diml_inverse.recovered.protocol import FitsMechanism, Found
+from diml_inverse.uncertainty.base import quantile
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,18 @@ from diml_envs.traces.labels import play_in_words
 from diml_inverse.inference.intervals import (
     function_interval,
     learner_parameters,
-    quantile,
-    standard_errors,
+    payoff_difference_ends,
     uncertainty_of,
 )
 from diml_inverse.recovered.recovered import Recovered
+from diml_inverse.uncertainty.base import quantile
 from diml_inverse.uncertainty.maximum import MaximumUncertainty
 
 WIDTH = 88
+ONE_SIDED = (
+    "One end infinite: an action was never or hardly chosen there, so that play bounds this on one side only.\n"
+    "coef is then median-unbiased (the likelihood has fallen to half), and neither std err nor z applies."
+)
 
 
 @dataclass(frozen=True)
@@ -107,11 +111,9 @@ def _difference_rows(estimate: Recovered, level: float, covariance: str | None, 
         places.append((*profile, agent, action))
     profiles = torch.tensor([place[:-2] for place in places])
     which = np.arange(len(places)), [place[-2] for place in places], [place[-1] for place in places]
-    errors = standard_errors(estimate, profiles.to(estimate.mechanism.device), covariance).numpy()[which]
-    values = estimate.payoff_differences(profiles).double().cpu().numpy()[which]
+    found = payoff_difference_ends(estimate, profiles.to(estimate.mechanism.device), level, covariance)
     degrees = uncertainty_of(estimate).degrees(covariance)
-    half = quantile(level, degrees) * errors
-    return _rows(names, (values, errors, values - half, values + half), degrees)
+    return _rows(names, [part.numpy()[which] for part in found], degrees)
 
 
 def _cells(estimate: Recovered) -> Iterator[tuple[str, int, tuple[int, ...], int]]:
@@ -147,7 +149,10 @@ def _notes(
         yield f"Warning: {', '.join(edge)} at an end of the range: standard errors and intervals mean nothing there."
     if not estimate.info.get("converged", True):
         yield f"Warning: the fit did not converge ({estimate.info.get('stopped')})."
-    if np.isinf(rows["error"]).any():
-        yield "std err inf: play does not identify this parameter alone."
+    low, high = np.isinf(rows["low"]), np.isinf(rows["high"])
+    if (low & high).any():
+        yield "-inf and inf: play does not identify this parameter alone."
+    if (low ^ high).any():
+        yield ONE_SIDED
     if len(rows) > max_rows:
         yield f"Only the first {max_rows} rows of the mechanism are shown (max_rows)."

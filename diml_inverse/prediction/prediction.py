@@ -13,7 +13,8 @@ from torch import Tensor
 from diml_envs.mechanisms.base import Mechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
-from diml_inverse.inference.intervals import Interval, quantile
+from diml_inverse.inference.intervals import Interval
+from diml_inverse.uncertainty.base import quantile
 
 
 @dataclass(frozen=True)

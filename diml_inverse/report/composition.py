@@ -13,8 +13,9 @@ def composition_table(estimate: Estimate) -> pd.DataFrame:
     """A row for each kind of interaction, largest first.
 
     Columns: kind; weights (number of parameters) and effective_weights (as many as the data determined);
-    prior_variance (payoff units squared); share_of_variance (of payoff differences; shares need not add up to one, as
-    kinds overlap); log_evidence (nats by which the play speaks for the kind, the others given).
+    prior_variance (payoff units squared); root_mean_square (what the kind adds to payoff differences, payoff units);
+    share_of_variance (its square over that of all differences; shares need not add up to one, as kinds overlap; none
+    where nothing was found); log_evidence (nats by which the play speaks for the kind, the others given).
 
     Raises:
         ValueError: the estimate is of another kind of fit.
@@ -25,24 +26,29 @@ def composition_table(estimate: Estimate) -> pd.DataFrame:
 
 
 def composition_chart(estimate: Estimate) -> Figure:
-    """Bars of each kind's share in the variance of payoff differences, with the evidence for it."""
+    """Bars of each kind's contribution to payoff differences, root mean square in payoff units, with the evidence for
+    it: variances of kinds that overlap do not add up, so that shares of them would mislead."""
     table = composition_table(estimate).iloc[::-1]
     figure = Figure(figsize=(9, 1.2 + 0.32 * len(table)), layout="constrained")
     axes = figure.subplots()
-    axes.barh(table["kind"], table["share_of_variance"], color=BLUE)
+    sizes = table["root_mean_square"]
+    axes.barh(table["kind"], sizes, color=BLUE)
     for place, row in enumerate(table.to_dict("records")):
-        found = row["prior_variance"] > 0
-        text = f"{row['share_of_variance']:.1%}, evidence {row['log_evidence']:+.0f} nats" if found else "none"
+        found = row["prior_variance"] > 0 and not estimate.info.get("nothing_found", False)
+        text = f"{row['root_mean_square']:.2g}, evidence {row['log_evidence']:+.0f} nats" if found else "none"
         axes.annotate(
             text,
-            (row["share_of_variance"], place),
+            (row["root_mean_square"], place),
             xytext=(4, 0),
             textcoords="offset points",
             va="center",
             fontsize="small",
             color="black" if found else "0.55",
         )
-    axes.set(xlabel="share of the variance of payoff differences", title="What this game is made of")
-    axes.set_xlim(0, max(1.7 * table["share_of_variance"].max(), 0.1))
+    title = "What this game is made of"
+    if estimate.info.get("nothing_found", False):
+        title += "\nnothing found: the play predicts no better than chance"
+    axes.set(xlabel="contribution to payoff differences (root mean square, payoff units)", title=title)
+    axes.set_xlim(0, 1.7 * sizes.max() if sizes.max() > 0 else 1.0)
     axes.spines[["top", "right"]].set_visible(False)
     return figure

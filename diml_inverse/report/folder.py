@@ -14,9 +14,11 @@ from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.files import ESTIMATE, FACTS
 from diml_inverse.report.composition import composition_chart, composition_table
 from diml_inverse.report.pictures import picture
+from diml_inverse.report.ratios import ratio_table
 from diml_inverse.report.tables import comparison_table, with_intervals
 
 COLUMNS = ["agent", "others", "action", "payoff_difference", "visits", "std_error", "low", "high"]
+COLUMNS += ["against", "difference", "difference_std_error", "difference_low", "difference_high"]
 
 
 def save_fit(
@@ -28,11 +30,12 @@ def save_fit(
     scale_known: bool = True,
     errors: str = "",
     pictures: bool = True,
-) -> None:
+) -> pd.DataFrame:
     """Write estimate.safetensors, payoff_differences.csv, history.csv, fit.json and picture.png into a new folder.
 
-    The table gets standard errors and 95 % intervals if the estimate has them, and summary.txt is written; fit.json
-    says how the intervals were made, or why there are none.
+    The table gets standard errors and 95 % intervals if the estimate has them, and is returned so; summary.txt and
+    ratios.csv (ratios of differences, which need no precision) are then written; fit.json says how the intervals were
+    made, or why there are none.
     Where the structure was learnt, also kinds.csv and kinds.png (what the game is made of), or families.csv.
 
     Args:
@@ -58,12 +61,14 @@ def save_fit(
     (folder / FACTS).write_text(json.dumps({**facts, "intervals": made}, indent=2) + "\n")
     if estimate.uncertainty is not None and "std_error" in table:
         (folder / "summary.txt").write_text(f"{estimate.summary()}\n")
+        ratio_table(estimate, traces).to_csv(folder / "ratios.csv", index=False)
     if "kinds" in estimate.info:
         composition_table(estimate).to_csv(folder / "kinds.csv", index=False)
     if "families" in estimate.info:
         pd.DataFrame(estimate.info["families"]).to_csv(folder / "families.csv", index=False)
     if pictures:
         _draw(folder, estimate, traces, table, scale_known)
+    return table
 
 
 def _draw(folder: Path, estimate: Estimate, traces: Traces, table: pd.DataFrame, scale_known: bool) -> None:

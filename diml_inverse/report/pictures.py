@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from diml_envs.traces import Traces
-from diml_inverse.drawing.palette import COLOURS
+from diml_inverse.drawing.intervals import draw_intervals
+from diml_inverse.drawing.palette import COLOURS, MARKERS
 from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.estimators.cross_validation import clustered_error
 from diml_inverse.report.tables import relative_error
 
 MOST_POINTS = 5000
@@ -42,7 +44,7 @@ def recovered_against_true(comparison: pd.DataFrame, scaled: bool = False) -> Fi
     known = comparison.dropna(subset=[name, f"true_{name}"])
     # Shuffled, so that no agent is always drawn on top, nor taken first among contexts visited equally often.
     shown = known.sample(frac=1, random_state=0).nlargest(MOST_POINTS, "visits").sample(frac=1, random_state=0)
-    figure = Figure(figsize=(6.4, 6.2), layout="constrained")
+    figure = Figure(figsize=(8.6, 6.2), layout="constrained")
     axes = figure.subplots()
     _identity_line(axes, shown[[name, f"true_{name}"]].to_numpy())
     bars = _bars(axes, shown, scaled)
@@ -67,30 +69,34 @@ def _identity_line(axes: Axes, values: NDArray[np.float64]) -> None:
 def _points(axes: Axes, shown: pd.DataFrame, name: str, explanation: str) -> None:
     agents = list(shown["agent"].sort_index().unique())
     coloured = len(agents) <= len(COLOURS)
-    colour_of = dict(zip(agents, COLOURS if coloured else COLOURS[:1] * len(agents), strict=False))
     few = len(shown) <= 100
-    axes.scatter(
-        shown[f"true_{name}"],
-        shown[name],
-        s=(90 if few else 45) * (0.1 + 0.9 * shown["visits"] / shown["visits"].max()),
-        c=[colour_of[agent] for agent in shown["agent"]],
-        alpha=0.9 if few else 0.35,
-        linewidths=0,
-        zorder=2,
-    )
-    for agent in agents if coloured else agents[:1]:
-        axes.plot([], [], "o", color=colour_of[agent], label=agent if coloured else f"{len(agents)} agents")
+    size = (90 if few else 45) * (0.1 + 0.9 * shown["visits"] / shown["visits"].max())
+    for number, agent in enumerate(agents if coloured else [None]):
+        own = shown["agent"] == agent if coloured else pd.Series(True, shown.index)
+        marker = MARKERS[number % len(MARKERS)]
+        axes.scatter(
+            shown.loc[own, f"true_{name}"],
+            shown.loc[own, name],
+            s=size[own],
+            facecolors="none" if few else COLOURS[number],  # outlines, so that points under others still show
+            edgecolors=COLOURS[number],
+            marker=marker,
+            alpha=0.9 if few else 0.35,
+            linewidths=1.3 if few else 0,
+            zorder=2,
+        )
+        label = agent if coloured else f"{len(agents)} agents"
+        axes.plot([], [], marker, color=COLOURS[number], label=label, markerfacecolor="none" if few else None)
     if len(shown) <= FEW_POINTS:
         _name_points(axes, shown, name)
-    axes.legend(loc="upper left", title=explanation, frameon=False)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), title=explanation, frameon=False)  # covers no point
 
 
 def _bars(axes: Axes, shown: pd.DataFrame, scaled: bool) -> bool:
     """Intervals of identified differences, if to be shown; they may reach out of the picture."""
     if scaled or "std_error" not in shown or len(shown) > MOST_BARS:
         return False
-    known = shown[np.isfinite(shown["std_error"])]
-    axes.vlines(known["true_payoff_difference"], known["low"], known["high"], color="0.55", linewidth=0.8, zorder=1.5)
+    draw_intervals(axes, *(shown[name] for name in ("true_payoff_difference", "payoff_difference", "low", "high")))
     return True
 
 
@@ -99,7 +105,7 @@ def _name_points(axes: Axes, shown: pd.DataFrame, name: str) -> None:
     for row in shown.to_dict("records"):
         left = row[f"true_{name}"] > middle
         axes.annotate(
-            f"{row['action']} over {row['against']}\ngiven {row['others']}",
+            f"{row['action']}\ngiven {row['others']}",
             (row[f"true_{name}"], row[name]),
             xytext=(-9 if left else 9, 0),
             textcoords="offset points",
@@ -112,8 +118,8 @@ def _name_points(axes: Axes, shown: pd.DataFrame, name: str) -> None:
 def choices_over_rounds(estimate: Estimate, traces: Traces) -> Figure:
     """Share of each action over the rounds, a panel for each agent: observed (points) and predicted (lines).
 
-    Means over episodes and over neighbouring rounds, smaller points where fewer episodes last so
-    long. A prediction uses the play before its round.
+    Means over episodes and over neighbouring rounds, smaller points where fewer episodes last so long; bars are two
+    standard errors of these means over episodes. A prediction uses the play before its round.
     """
     predicted = estimate.choice_probs(traces)
     agents = range(min(traces.num_agents, MOST_PANELS))
@@ -123,12 +129,13 @@ def choices_over_rounds(estimate: Estimate, traces: Traces) -> Figure:
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, agent in zip(panels, agents, strict=False):
         _choices_of_agent(axes, traces, predicted[:, :, agent], agent)
+    panels[0].set_ylim(bottom=0)  # of all, and once all is drawn, or the first panel's top would cut the others off
     for axes in panels[len(agents) :]:
         axes.set_axis_off()
     for axes in panels[len(agents) - columns : len(agents)]:
         axes.tick_params(labelbottom=True)
     cut = f", first {len(agents)} of {traces.num_agents} agents" if traces.num_agents > len(agents) else ""
-    figure.suptitle(f"Choices observed (points) and predicted (lines){cut}")
+    figure.suptitle(f"Choices observed (points, ± 2 standard errors over episodes) and predicted (lines){cut}")
     figure.supxlabel("round")
     figure.supylabel("share of choices")
     return figure
@@ -142,17 +149,27 @@ def _choices_of_agent(axes: Axes, traces: Traces, predicted: NDArray[np.float64]
     data = pd.DataFrame({"bin": rounds * num_bins // traces.num_rounds, "round": rounds})
     decisions = data.groupby("bin").size()
     most_chosen = _most_chosen(traces, agent)
-    for colour, action in zip(COLOURS, most_chosen, strict=False):
+    data["episode"] = np.broadcast_to(np.arange(len(observed))[:, None], observed.shape)[observed]
+    for colour, marker, action in zip(COLOURS, MARKERS, most_chosen, strict=False):
         data["observed"], data["predicted"] = chosen[observed][:, action], predicted[observed][:, action]
-        mean = data.groupby("bin").mean()
+        mean = data.drop(columns="episode").groupby("bin").mean()
         sizes = 8 + 20 * decisions / decisions.max()
-        axes.scatter(mean["round"], mean["observed"], s=sizes, color=colour, alpha=0.7, linewidths=0)
+        axes.scatter(mean["round"], mean["observed"], s=sizes, color=colour, marker=marker, alpha=0.7, linewidths=0)
+        half = 2 * data.groupby("bin").apply(_error_of_share, include_groups=False).fillna(0)
+        low, high = (mean["observed"] - half).clip(lower=0), (mean["observed"] + half).clip(upper=1)
+        axes.vlines(mean["round"], low, high, color=colour, linewidth=0.8, alpha=0.7)
         axes.plot(mean["round"], mean["predicted"], color=colour, linewidth=2, label=str(labels[action]))
     left_out = len(labels) - len(most_chosen)
     axes.set_title(f"{traces.agents[agent]}" + (f" ({left_out} rarer actions not shown)" if left_out else ""))
-    axes.set_ylim(bottom=0)
     axes.grid(color="0.92")
-    axes.legend(frameon=False, fontsize="small", ncols=2 if len(most_chosen) > 3 else 1)
+    columns = min(len(most_chosen), 4)  # below the panel, where it covers no point
+    axes.legend(frameon=False, fontsize="small", ncols=columns, loc="upper center", bbox_to_anchor=(0.5, -0.12))
+
+
+def _error_of_share(decisions: pd.DataFrame) -> float:
+    """Standard error of the share, over episodes."""
+    of_episodes = decisions.groupby("episode")["observed"].agg(["sum", "count"])
+    return float(clustered_error(of_episodes["sum"].to_numpy(float), of_episodes["count"].to_numpy()))
 
 
 def _most_chosen(traces: Traces, agent: int) -> NDArray[np.int64]:

@@ -11,11 +11,14 @@ from diml_envs.mechanisms.base import Mechanism
 from diml_envs.traces import Traces
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.identification.contexts import contexts_at, most_visited, others_in_words, visited_contexts
-from diml_inverse.inference.intervals import quantile, uncertainty_of
+from diml_inverse.inference.intervals import uncertainty_of
+from diml_inverse.uncertainty.base import Ends
 from diml_inverse.uncertainty.network import NetworkUncertainty
 
 # `others` names every agent, so that a table of every context of a crowd of hundreds would fill a disk.
 MOST_NAMES = 4_000_000
+DOUBT = ("std_error", "low", "high", "difference_std_error", "difference_low", "difference_high")
+REFERENCE = 0  # place of the action that differences are also given against
 MOST_WORK = 1e8  # of differentiating for a network's standard errors: some 20 s
 
 
@@ -25,8 +28,9 @@ def payoff_difference_table(
     """Payoff differences in the contexts that the play visited, by agent and falling visits.
 
     Columns: agent; others (what the others did, `student=honest;...`); action; payoff_difference (the payoff of that
-    action less the mean over the agent's actions, in payoff units); true_payoff_difference if `truth` is given (NaN
-    where the truth is not known); visits (rounds after which the agent, having met the context, chose again).
+    action less the mean over the agent's actions, in payoff units); difference (less the payoff of the action named in
+    against, the agent's first); true_payoff_difference and true_difference if `truth` is given (NaN where the truth is
+    not known); visits (rounds after which the agent, having met the context, chose again).
     A row for each context and action. With very many agents only the most visited contexts, so that `others` holds
     at most `most_names` names in all.
     """
@@ -34,6 +38,9 @@ def payoff_difference_table(
     differences = {"payoff_difference": context_differences(mechanism, contexts)}
     if truth is not None:
         differences["true_payoff_difference"] = context_differences(truth, contexts)
+    for name, values in list(differences.items()):
+        reference = name.replace("payoff_difference", "difference")
+        differences[reference] = values - values[:, REFERENCE : REFERENCE + 1]
     row, action = np.nonzero(mechanism.action_mask.numpy()[contexts["agent"]])
     agent = contexts["agent"].to_numpy()[row]
     return pd.DataFrame(
@@ -42,6 +49,7 @@ def payoff_difference_table(
             "others": others_in_words(contexts, traces)[row],
             "action": [traces.action_labels[i][b] for i, b in zip(agent, action, strict=True)],
             **{name: values[row, action] for name, values in differences.items()},
+            "against": [traces.action_labels[i][REFERENCE] for i in agent],
             "visits": contexts["visits"].to_numpy()[row],
         }
     )
@@ -50,29 +58,33 @@ def payoff_difference_table(
 def with_intervals(
     table: pd.DataFrame, estimate: Estimate, traces: Traces, level: float = 0.95, most_names: int = MOST_NAMES
 ) -> tuple[pd.DataFrame, str]:
-    """`payoff_difference_table(estimate.mechanism, traces)` with columns std_error, low and high appended.
+    """`payoff_difference_table(estimate.mechanism, traces)` with errors and intervals of both differences appended.
 
-    Infinite where play does not identify the difference. And how they were made, in words; or why there are none, with
-    the table as it is.
+    Columns std_error, low, high; difference_std_error, difference_low, difference_high (of the reference action itself
+    NaN). Infinite where play does not identify the difference; one end infinite, and the value median-unbiased, where
+    an action was never or hardly chosen (`diml_inverse.inference.profile`). And how they were made, in words; or why
+    there are none, with the table as it is.
     """
     uncertainty, mechanism = estimate.uncertainty, estimate.mechanism
     if isinstance(uncertainty, NetworkUncertainty) and uncertainty.work > MOST_WORK:
         return table, "none: they would take long; ask estimate.standard_errors(actions) or resample episodes"
     contexts = most_visited(visited_contexts(traces), most_names // (mechanism.num_actions * traces.num_agents))
     try:
-        errors = context_standard_errors(estimate, contexts)
+        whole, pairs = context_ends(estimate, contexts, level), context_ends(estimate, contexts, level, REFERENCE)
     except ValueError as reason:
         return table, f"none: {reason}"
-    row, action = np.nonzero(mechanism.action_mask.numpy()[contexts["agent"]])
-    error = errors[row, action]
-    uncertainty = uncertainty_of(estimate)
-    centre, half = table["payoff_difference"].to_numpy(), quantile(level, uncertainty.degrees()) * error
-    with_them = table.assign(std_error=error, low=centre - half, high=centre + half)
-    return with_them, f"{level:.0%} intervals: {uncertainty.made()}"
+    place = np.nonzero(mechanism.action_mask.numpy()[contexts["agent"]])
+    names = ("payoff_difference", "std_error", "low", "high")
+    found = dict(zip(names, (part.numpy()[place] for part in whole), strict=True))
+    names = ("difference", "difference_std_error", "difference_low", "difference_high")
+    found |= dict(zip(names, (part.numpy()[place] for part in pairs), strict=True))
+    itself = place[1] == REFERENCE
+    found |= {name: np.where(itself, np.nan, found[name]) for name in names[1:]}
+    return table.assign(**found), f"{level:.0%} intervals: {uncertainty_of(estimate).made()}"
 
 
-def context_standard_errors(estimate: Estimate, contexts: pd.DataFrame) -> NDArray[np.float64]:
-    """Of `context_differences(estimate.mechanism, contexts)`, [K, A].
+def context_ends(estimate: Estimate, contexts: pd.DataFrame, level: float = 0.95, against: int | None = None) -> Ends:
+    """Of `context_differences(estimate.mechanism, contexts)`, each [K, A]; or less the payoff of one action.
 
     Raises:
         ValueError: as `Estimate.standard_errors`.
@@ -82,8 +94,8 @@ def context_standard_errors(estimate: Estimate, contexts: pd.DataFrame) -> NDArr
     agent = torch.zeros(int(row.max()) + 1, dtype=torch.int64)
     agent[row.cpu()] = torch.tensor(contexts["agent"].to_numpy())
     exists = mechanism.action_mask[agent].to(mechanism.device)
-    variances = uncertainty_of(estimate).variances_of_contexts(found, exists)
-    return variances.sqrt()[row.cpu()].numpy()
+    ends = uncertainty_of(estimate).ends_of_contexts(found, exists, level, against=against)
+    return Ends(*(part[row.cpu()] for part in ends))
 
 
 def context_differences(mechanism: Mechanism, contexts: pd.DataFrame) -> NDArray[np.float64]:
@@ -101,26 +113,23 @@ def context_differences(mechanism: Mechanism, contexts: pd.DataFrame) -> NDArray
 
 
 def comparison_table(table: pd.DataFrame, traces: Traces) -> pd.DataFrame:
-    """The table made easy to read: an agent with two actions gets one row a context, second action less first.
+    """The table made easy to read: an agent with two actions gets one row a context, that of its second action.
 
-    New columns: against (what the action is compared with: the agent's first action, or `mean` where it has more
-    than two), and scaled, the difference divided by the agent's largest, which does not depend on the precision
-    assumed; true_scaled likewise. std_error, low and high come last where the table has them.
+    New column: scaled, the payoff difference divided by the agent's largest, which does not depend on the precision
+    assumed; true_scaled likewise. Errors and intervals come last where the table has them.
     """
     values = [name for name in ("payoff_difference", "true_payoff_difference") if name in table]
-    doubt = [name for name in ("std_error", "low", "high") if name in table]
     parts = []
     for agent, labels in zip(traces.agents, traces.action_labels, strict=True):
-        part = table[table["agent"] == agent].assign(against="mean")
+        part = table[table["agent"] == agent]
         if len(labels) == 2:
-            part = part[part["action"] == labels[1]].assign(
-                against=labels[0], **{v: 2 * part[v] for v in values + doubt}
-            )
+            part = part[part["action"] == labels[1]]
         scales = {name.replace("payoff_difference", "scaled"): part[name] / part[name].abs().max() for name in values}
         parts.append(part.assign(**scales))
-    scaled = [name.replace("payoff_difference", "scaled") for name in values]
-    pairs = [name for pair in zip(values, scaled, strict=True) for name in pair]
-    return pd.concat(parts, ignore_index=True)[["agent", "others", "action", "against", *pairs, "visits", *doubt]]
+    pairs = [name for value in values for name in (value, value.replace("payoff_difference", "scaled"))]
+    against = [name for name in ("against", "difference", "true_difference") if name in table]
+    columns = ["agent", "others", "action", *pairs, *against, "visits", *(name for name in DOUBT if name in table)]
+    return pd.concat(parts, ignore_index=True)[columns]
 
 
 def relative_error(comparison: pd.DataFrame, scaled: bool = False) -> float:

@@ -18,6 +18,8 @@ def found_in_words(estimate: Estimate) -> Iterator[str]:
         yield "payoffs are in units of 1 / precision, which is not known: only their signs and ratios mean something"
     if ends := info.get("at_edge"):
         yield f"fitted parameters at an end of their range: {', '.join(ends)}"
+    if info.get("nothing_found"):
+        yield "made of: nothing found; the play predicts no better than chance, and intervals are those of the prior"
     for kind in info.get("kinds", []):
         if kind["share_of_variance"] >= SMALLEST_SHARE:
             yield f"made of: {kind['kind']} ({kind['share_of_variance']:.0%} of the variance of payoff differences)"

@@ -6,7 +6,7 @@ effective number of parameters. A weak inverse-gamma prior on each variance keep
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, lapack
 
 from diml_inverse.dynamics.logit import LogitDynamics
+from diml_inverse.likelihood.curvature import AgentPlay, design_of, gradient_and_information, log_likelihood
 from diml_inverse.recovered.course import current
-from diml_inverse.structure.curvature import AgentPlay, design_of, gradient_and_information, log_likelihood
 
 FloatArray = NDArray[np.float64]
 
@@ -27,6 +27,7 @@ START_VARIANCE = 9e-3  # of logits: small, so that kinds must earn their place
 DROPPED = 2.5  # a kind leaves when its variance is down to this many times what the prior alone would give it
 # Nats that a kind must add to stay, odds of 20 to 1: with many kinds on offer some add 1 or 2 by chance.
 LEAST_EVIDENCE = 3.0
+WIDE = 1.0  # logits, standard deviation of payoffs of which nothing is known
 FEWEST_ROUNDS, MOST_ROUNDS, TOLERANCE = 4, 40, 1e-3
 
 
@@ -59,6 +60,7 @@ class Posterior:
         effective: effective number of parameters of each kind.
         evidence_lost: fall of the log evidence (nats) if the kind is left out, others as they are.
         rounds: of the fixed point.
+        evidence: of all kinds together, nats above no differences at all.
     """
 
     kinds: list[int]
@@ -67,6 +69,7 @@ class Posterior:
     effective: dict[int, float]
     evidence_lost: dict[int, float]
     rounds: int = 0
+    evidence: float = 0.0
 
 
 class Problem:
@@ -106,6 +109,24 @@ class Problem:
             self._iterate(now)
             weakest = self._weigh_evidence(now)
         return now
+
+    def nothing_found(self, found: Posterior) -> bool:
+        """Whether the play speaks too little for any differences at all: no more than for one kind too few."""
+        return not found.kinds or found.evidence < LEAST_EVIDENCE
+
+    def wide(self, found: Posterior) -> tuple[list[int], FloatArray]:
+        """Numbers of all kinds and the covariance of their weights, no differences found.
+
+        The prior is that payoffs differ by a logit: its variance is divided evenly among kinds, and play takes off what
+        it can.
+        """
+        kinds = [kind for kind, size in enumerate(self.sizes) if size]
+        if not kinds:  # nobody has a choice
+            return [], np.zeros((0, 0))
+        weights = {kind: np.zeros(self.sizes[kind]) for kind in kinds}
+        _, information = self.derivatives(replace(found, kinds=kinds, weights=weights))
+        shrinkage = len(kinds) / (WIDE**2 * self.logit_scale)
+        return kinds, np.linalg.inv(information + shrinkage * np.eye(len(information)))
 
     def _iterate(self, now: Posterior) -> None:
         """To the fixed point, a scoring step of the weights each round; kinds whose variance vanishes drop out."""
@@ -198,7 +219,7 @@ class Problem:
         gradient, information = self.derivatives(now)
         linear = information @ self.flat(now) + gradient
         places = self.places(now.kinds)
-        whole = self._log_evidence(linear, information, now, places)
+        whole = now.evidence = self._log_evidence(linear, information, now, places)
         now.evidence_lost = {}
         for kind in now.kinds:
             rest = {other: place for other, place in places.items() if other != kind}

@@ -22,12 +22,13 @@ from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.logit import LogitDynamics
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.likelihood import observe
-from diml_inverse.structure.curvature import AgentPlay, agent_play
+from diml_inverse.likelihood.curvature import AgentPlay, agent_play
 from diml_inverse.structure.evidence import Features, Posterior, Problem
 from diml_inverse.structure.kinds import Game, Kind, default_kinds, num_weights, weights_of_agents
 from diml_inverse.structure.left_out import with_kinds_left_out
 from diml_inverse.uncertainty.posterior import PosteriorUncertainty
 
+NOTHING_FOUND = "nothing found: prior of one logit, less what play rules out"
 LARGEST_TABLE = 200_000  # payoffs of the whole game
 MOST_CONTEXT_PAYOFFS = 6_000  # payoffs of the contexts one agent met: their information is a square matrix
 AT_ONCE = 1024  # contexts whose payoffs are worked out together
@@ -71,6 +72,9 @@ class InteractionEvidence:
         features = [[_features(kind, game, agent, play.others) for agent, play in enumerate(plays)] for kind in kinds]
         problem = Problem(plays, features, [num_weights(kind, game) for kind in kinds], self.dynamics)
         posterior = problem.maximise_evidence()
+        nothing = problem.nothing_found(posterior)
+        if nothing:
+            posterior.weights = {kind: np.zeros(problem.sizes[kind]) for kind in posterior.kinds}
         mechanism = TabularMechanism.from_payoffs(_payoffs(posterior, kinds, game)).requires_grad_(False)
         estimate = Estimate(
             mechanism,
@@ -78,12 +82,18 @@ class InteractionEvidence:
             pd.DataFrame([{"iteration": posterior.rounds, "seconds": time.perf_counter() - begun}]),
             traces.agents,
             traces.action_labels,
-            {"estimator": type(self).__name__, "kinds": _composition(posterior, kinds, game, mechanism)},
+            {
+                "estimator": type(self).__name__,
+                "nothing_found": nothing,
+                "kinds": _composition(posterior, kinds, game, mechanism),
+            },
         )
         mean = estimate.log_likelihood(traces)
         estimate.history["train_log_likelihood"] = mean
         decisions = sum(len(play.actions) for play in plays)
         facts: dict[str, Any] = {"log_likelihood": mean * decisions, "decisions": decisions, "episodes": len(traces)}
+        if nothing:
+            facts["made"] = NOTHING_FOUND
         facts |= {"identified": sum(posterior.effective.values()), "penalty": "variance for each kind"}
         return replace(estimate, uncertainty=_uncertainty(problem, posterior, kinds, game, estimate, facts))
 
@@ -134,7 +144,8 @@ def _payoffs(posterior: Posterior, kinds: list[Kind], game: Game, only: int | No
 def _uncertainty(
     problem: Problem, posterior: Posterior, kinds: list[Kind], game: Game, estimate: Estimate, facts: dict[str, Any]
 ) -> PosteriorUncertainty:
-    numbers, covariance = with_kinds_left_out(problem, posterior)
+    nothing = problem.nothing_found(posterior)
+    numbers, covariance = problem.wide(posterior) if nothing else with_kinds_left_out(problem, posterior)
     weights = [posterior.weights.get(number, np.zeros(problem.sizes[number])) for number in numbers]
     sizes = [problem.sizes[number] for number in numbers]
     return PosteriorUncertainty(
@@ -173,6 +184,7 @@ def _composition(
                 "weights": num_weights(kind, game),
                 "effective_weights": float(posterior.effective.get(number, 0.0)),
                 "prior_variance": posterior.variances.get(number, 0.0),
+                "root_mean_square": math.sqrt(part),
                 "share_of_variance": part / whole if whole else 0.0,
                 "log_evidence": posterior.evidence_lost.get(number, 0.0),
             }

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
+from scipy.stats import t as student
 from torch import Tensor
 
 from diml_envs.mechanisms.base import Contexts, Mechanism
@@ -15,6 +16,26 @@ from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.likelihood import ObservedPlay
 from diml_inverse.uncertainty.covariance import Covariance
 from diml_inverse.uncertainty.fitted import Fitted, Function, jacobian_rows
+
+
+class Ends(NamedTuple):
+    """A value with its standard error and the ends of its interval, each of the value's shape."""
+
+    value: Tensor
+    standard_error: Tensor
+    low: Tensor
+    high: Tensor
+
+
+def quantile(level: float, degrees: float = math.inf) -> float:
+    """Half width of an interval in standard errors, by Student's t; with infinite degrees normal, 1.96 for .95.
+
+    Raises:
+        ValueError: a level outside (0, 1).
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1; got {level}")
+    return float(student.ppf((1 + level) / 2, degrees))
 
 
 class Uncertainty:
@@ -89,6 +110,35 @@ class Uncertainty:
         """A function of mechanism and dynamics: its value, float64 [*S], and variance [*S]."""
         value = self.fitted.value(function)
         return value.detach().double().cpu(), self.variances(value.reshape(-1), kind).reshape(value.shape)
+
+    def ends(self, function: Function, level: float = 0.95, kind: str | None = None) -> Ends:
+        """A function of mechanism and dynamics with the interval at this level; each of the value's shape.
+
+        By standard errors. Subclasses know where these do not apply.
+
+        Raises:
+            ValueError: a level outside (0, 1).
+        """
+        value, variances = self.of(function, kind)
+        half = quantile(level, self.degrees(kind)) * variances.sqrt()
+        return Ends(value, variances.sqrt(), value - half, value + half)
+
+    def ends_of_contexts(
+        self,
+        contexts: Contexts,
+        exists: Tensor,
+        level: float = 0.95,
+        kind: str | None = None,
+        against: int | None = None,
+    ) -> Ends:
+        """As `ends`, of payoffs less their mean over own actions, or less that of one, [K, A]; NaN for no action."""
+        value = self.fitted.centred_payoffs(contexts, exists, against)
+        error = self.variances(value.reshape(-1), kind).sqrt().reshape(exists.shape)
+        value = value.detach().double().cpu()
+        half = quantile(level, self.degrees(kind)) * error
+        return Ends(
+            *(part.masked_fill(~exists.cpu(), torch.nan) for part in (value, error, value - half, value + half))
+        )
 
     def draws(self, num: int, seed: int = 0, kind: str | None = None) -> list[tuple[Mechanism, Dynamics]]:
         """Mechanisms and learners drawn from the normal distribution, for bands around what follows from them.

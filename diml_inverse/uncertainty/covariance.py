@@ -60,13 +60,17 @@ class Covariance:
         Not if the derivative reaches into a direction without information, nor, with a ridge, if the ridge makes up
         more than half of the precision with which the function is known.
         """
-        scaled = slopes / self.scale
-        inside = (scaled @ self.lost).square().sum(1) <= OVERLAP * scaled.square().sum(1)
+        inside = self.reaches(slopes)
         if self.kind == "posterior":
             return inside
         along = slopes @ self.bread
         by_ridge = (along.square() * self.ridge).sum(1)
         return inside & (by_ridge <= RIDGE_SHARE * (along * slopes).sum(1) + TINY * by_ridge)
+
+    def reaches(self, slopes: Tensor) -> Tensor:
+        """Whether functions with these derivatives keep out of directions without information, [M, P] -> bool [M]."""
+        scaled = slopes / self.scale
+        return (scaled @ self.lost).square().sum(1) <= OVERLAP * scaled.square().sum(1)
 
     def steps(self, noise: Tensor) -> Tensor:
         """Standard normal numbers [M, P] made into draws of this covariance."""

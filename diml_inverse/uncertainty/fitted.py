@@ -73,10 +73,15 @@ class Fitted:
         """d values / d theta, [M] -> [M, P]."""
         return jacobian(values, self.parameters)
 
-    def centred_payoffs(self, contexts: Contexts, exists: Tensor) -> Tensor:
-        """Payoffs of contexts less their mean over the agent's own actions. bool [K, A] -> [K, A], 0 for no action."""
+    def centred_payoffs(self, contexts: Contexts, exists: Tensor, against: int | None = None) -> Tensor:
+        """Payoffs of contexts less their mean over the agent's own actions, or less that of one action.
+
+        bool [K, A] -> [K, A], 0 for no action.
+        """
         payoffs = torch.where(exists, self.mechanism.context_payoffs(contexts).nan_to_num(), 0.0)
         mean = payoffs.sum(1, keepdim=True) / exists.sum(1, keepdim=True)
+        if against is not None:
+            mean = payoffs[:, against : against + 1]
         return torch.where(exists, payoffs - mean, 0.0)
 
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from diml_envs.mechanisms.base import Mechanism
+from diml_envs.mechanisms.base import Contexts, Mechanism
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.likelihood import ObservedPlay
-from diml_inverse.uncertainty.base import Uncertainty, facts_of_play
+from diml_inverse.uncertainty.base import Ends, Uncertainty, facts_of_play, quantile
 from diml_inverse.uncertainty.covariance import Covariance, clustered_covariance, information_covariance
+from diml_inverse.uncertainty.fitted import Function
 from diml_inverse.uncertainty.information import observed_information
+from diml_inverse.uncertainty.one_sided import Likelihoods, linear_rows
 
 EPISODES_PER_PARAMETER = 5  # from which the variance of so many scores is better than a guess
+FEWEST_EPISODES = 20  # below which a sandwich is too narrow even for one parameter, t quantiles or not
+MOST_HALVINGS = 12
+SLACK = 2.0  # nats that a draw may be less likely than the normal approximation has it
 MADE = {
     "clustered": "inverse curvature around the variance of the episodes' scores (sandwich)",
     "information": "inverse curvature of the log-likelihood (observed information)",
@@ -30,23 +37,30 @@ class MaximumUncertainty(Uncertainty):
     the episodes' scores inside, times G / (G - 1), and takes quantiles from Student's t with G - 1 degrees of freedom:
     right for independent episodes whatever goes on within them, also when learners differ from the surrogate. That
     needs many episodes for each parameter: with few it is noisy, too small, and blind in as many directions as episodes
-    are lacking. The default is therefore "clustered" from 5 episodes for each identified parameter on, else
-    "information".
+    are lacking. The default is therefore "clustered" from 20 episodes on, and 5 for each identified parameter, else
+    "information". Either gives way to the profile likelihood where an action was never or hardly chosen: see `profile`.
 
     Args:
         mechanism, dynamics, of_learners: as in `Uncertainty`.
         play: what they were fitted to.
-        ridge: of the fit.
+        ridge: of the fit, in words.
+        weights: what it amounts to for each parameter of the mechanism, [P]; None: the ridge for each.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("clustered", "information")
 
     def __init__(
-        self, mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay, ridge: float, of_learners: Sequence[str]
+        self,
+        mechanism: Mechanism,
+        dynamics: Dynamics,
+        play: ObservedPlay,
+        ridge: float,
+        of_learners: Sequence[str],
+        weights: Tensor | None = None,
     ) -> None:
         super().__init__(mechanism, dynamics, of_learners)
         self._play: ObservedPlay | None = play
-        self._ridge = ridge
+        self._ridge, self._weights = ridge, weights
         self._covariances: dict[str, Covariance] = {}
         self._facts: dict[str, Any] = {}
 
@@ -79,13 +93,13 @@ class MaximumUncertainty(Uncertainty):
         fitted, play = self.fitted, self._play
         hessian, scores, totals = observed_information(fitted, play)
         ridge = torch.zeros(fitted.size, dtype=torch.float64)
-        ridge[: fitted.num_on_payoffs] = self._ridge
+        ridge[: fitted.num_on_payoffs] = self._ridge if self._weights is None else self._weights
         information = information_covariance(hessian, ridge, scores, fitted.vector().cpu())
         spoke = play.scored.flatten(1).any(1).cpu()
         self._covariances["information"] = information
         if spoke.sum() > 1:
             self._covariances["clustered"] = clustered_covariance(information, scores[spoke])
-        enough = int(spoke.sum()) >= max(2, EPISODES_PER_PARAMETER * information.num_identified)
+        enough = int(spoke.sum()) >= max(FEWEST_EPISODES, EPISODES_PER_PARAMETER * information.num_identified)
         self._facts = {
             **facts_of_play(play, totals),
             "covariance": "clustered" if enough else "information",
@@ -93,6 +107,71 @@ class MaximumUncertainty(Uncertainty):
             "identified": information.num_identified,
             "penalty": f"ridge {self._ridge:g}" if self._ridge else "none",
         }
+
+    def draws(self, num: int, seed: int = 0, kind: str | None = None) -> list[tuple[Mechanism, Dynamics]]:
+        """As in `Uncertainty`, but no draw is less likely than its distance in standard errors says.
+
+        Where play bounds a payoff on one side only, errors are large and draws to the other side would be absurd: such
+        a step is cut to where the log-likelihood has fallen by half its squared length.
+        """
+        noise = torch.randn(num, self.fitted.size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        covariance = self.covariance(kind)
+        return [
+            self.fitted.moved(self._cut(step, float(one.square().sum())))
+            for step, one in zip(covariance.steps(noise), noise, strict=True)
+        ]
+
+    def _cut(self, step: Tensor, square: float) -> Tensor:
+        """The step, halved until the likelihood allows it."""
+        start = self.fitted.vector().cpu()
+        if self._likelihoods is None or (before := self._likelihoods.falls(start)) is None:
+            return step
+        for _ in range(MOST_HALVINGS):
+            fall = self._likelihoods.falls(start + step)
+            if fall is None or fall - before <= square / 2 + SLACK:
+                break
+            step, square = step / 2, square / 4
+        return step
+
+    def ends(self, function: Function, level: float = 0.95, kind: str | None = None) -> Ends:
+        by_errors = super().ends(function, level, kind)
+        return self._corrected(by_errors, lambda: self.fitted.value(function), level)
+
+    def ends_of_contexts(
+        self,
+        contexts: Contexts,
+        exists: Tensor,
+        level: float = 0.95,
+        kind: str | None = None,
+        against: int | None = None,
+    ) -> Ends:
+        by_errors = super().ends_of_contexts(contexts, exists, level, kind, against)
+        return self._corrected(by_errors, lambda: self.fitted.centred_payoffs(contexts, exists, against), level)
+
+    def _corrected(self, found: Ends, compute: Callable[[], Tensor], level: float) -> Ends:
+        """The likelihood's own ends where it falls otherwise than standard errors say: see `profile`."""
+        slopes = self.fitted.jacobian(compute().reshape(-1))
+        if self._likelihoods is None or not len(slopes):
+            return found
+        rows = linear_rows(self.fitted, compute, slopes)
+        if (
+            not self._likelihoods.quick
+        ):  # what is lost shows there as a level likelihood; elsewhere it is left to errors
+            rows &= self.covariance("information").reaches(slopes).numpy()
+        ends = self._likelihoods.ends(slopes.numpy() * rows[:, None], quantile(level))
+        flat = [part.reshape(-1).clone() for part in found]
+        for row, one in enumerate(ends):
+            if one is not None and not math.isnan(float(flat[0][row])):
+                error = flat[1][row] if math.isfinite(one.low) and math.isfinite(one.high) else math.inf
+                inside = one.low < float(flat[0][row]) < one.high and math.isfinite(error)
+                point = flat[0][row] if inside or math.isnan(one.point) else one.point
+                for part, number in zip(flat, (point, error, one.low, one.high), strict=True):
+                    part[row] = number
+        return Ends(*(part.reshape(found.value.shape) for part in flat))
+
+    @cached_property
+    def _likelihoods(self) -> Likelihoods | None:
+        return None if self._play is None else Likelihoods(self.fitted, self._play)
 
     def saved(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors = self.covariance("information").tensors()
@@ -106,7 +185,7 @@ class MaximumUncertainty(Uncertainty):
     ) -> Self:
         made = cls.__new__(cls)
         Uncertainty.__init__(made, mechanism, dynamics, facts["of_learners"])
-        made._play, made._facts = None, dict(facts["facts"])
+        made._play, made._weights, made._facts = None, None, dict(facts["facts"])
         parts = {name: tensors[name] for name in ("bread", "scale", "lost", "ridge")}
         made._covariances = {"information": Covariance("information", tensors["bread"], **parts)}
         if "clustered" in tensors:

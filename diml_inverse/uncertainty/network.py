@@ -1,8 +1,8 @@
 """`NetworkUncertainty`: of a mechanism with many parameters, such as networks, by linearising it (Laplace).
 
 A network is taken to be linear in its parameters around the estimate, with a normal prior of one variance s^2 on all of
-them (Khan et al. 2019; Immer et al. 2021). The payoffs f of the contexts met are then a Gaussian process with kernel
-s^2 J J^T, J = df / dtheta, and
+them, in the unit of the fit (Khan et al. 2019; Immer et al. 2021). The payoffs f of the contexts met are then a
+Gaussian process with kernel s^2 J J^T, J = df / dtheta, and
 
     covariance of f = (H + (s^2 J J^T)^-1)^-1,    H = minus the second derivative of the log-likelihood in f,
 
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from diml_envs.mechanisms.base import Contexts, Mechanism
 from diml_envs.mechanisms.tabular import TabularMechanism, payoff_table
 from diml_inverse.dynamics.base import Dynamics
+from diml_inverse.dynamics.units import in_payoff_units, unit_of_fit
 from diml_inverse.likelihood import ObservedPlay
 from diml_inverse.uncertainty.base import Uncertainty, facts_of_play
 from diml_inverse.uncertainty.fitted import Fitted, jacobian
@@ -66,6 +67,7 @@ class NetworkUncertainty(Uncertainty):
         super().__init__(mechanism, dynamics, of_learners)
         self._play: ObservedPlay | None = play
         self._contexts = play.contexts
+        self._unit = unit_of_fit(mechanism, dynamics, play.contexts)
         self._posterior: Posterior | None = None
         self._facts: dict[str, Any] = {}
 
@@ -110,23 +112,27 @@ class NetworkUncertainty(Uncertainty):
         """Prior covariance of numbers computed from `fitted`, [M], [L] -> [M, L]."""
         variance = self._known().variance if variance is None else variance
         kernel = torch.zeros(len(left), len(right), dtype=torch.float64)
-        for parameters, learners in self._groups(max(len(left), len(right))):
+        for parameters, scale in self._groups(max(len(left), len(right))):
             slopes = jacobian(right, parameters)
             own = slopes if left is right else jacobian(left, parameters)
-            kernel += (LEARNERS_VARIANCE if learners else variance) * own @ slopes.T
+            kernel += (LEARNERS_VARIANCE if scale is None else variance * scale**2) * own @ slopes.T
         return kernel
 
-    def _groups(self, rows: int) -> Iterator[tuple[list[Tensor], bool]]:
-        """Parameters, as many at a time as their slopes can be held for, at least one; whether they are learners'."""
-        on_payoffs = len(self.fitted.parameters) - len(self.fitted.on_learners)
+    def _groups(self, rows: int) -> Iterator[tuple[list[Tensor], float | None]]:
+        """Parameters, as many at a time as their slopes can be held for, at least one; their unit, None of learners."""
+        scaled = in_payoff_units(self.fitted.mechanism, self._unit)
+        units: list[float | None] = [self._unit if one else 1.0 for one in scaled]
+        units += [None] * len(self.fitted.on_learners)
         group: list[Tensor] = []
-        for place, parameter in enumerate(self.fitted.parameters):
+        of_group: float | None = None
+        for unit, parameter in zip(units, self.fitted.parameters, strict=True):
             held = sum(one.numel() for one in group) + parameter.numel()
-            if group and (place == on_payoffs or held * rows > MOST_SLOPES):
-                yield group, place > on_payoffs
+            if group and (unit != of_group or held * rows > MOST_SLOPES):
+                yield group, of_group
                 group = []
             group.append(parameter)
-        yield group, bool(self.of_learners)
+            of_group = unit
+        yield group, of_group
 
     def _known(self) -> Posterior:
         if self._posterior is None:
@@ -183,6 +189,7 @@ class NetworkUncertainty(Uncertainty):
         known = self._known()
         inputs = {f"input.{place}": tensor.cpu() for place, tensor in enumerate(self._contexts.inputs)}
         numbers = {"variance": known.variance, "of_learners": list(self.of_learners), "facts": self._facts}
+        numbers["unit"] = self._unit
         return {"middle": known.middle, "shift": known.shift, **inputs}, numbers
 
     @classmethod
@@ -194,5 +201,5 @@ class NetworkUncertainty(Uncertainty):
         inputs = tuple(tensors[f"input.{place}"] for place in range(len(tensors) - 2))
         made._play, made._contexts = None, Contexts(torch.zeros(0, dtype=torch.int64), inputs)
         made._posterior = Posterior(tensors["middle"], tensors["shift"], facts["variance"])
-        made._facts = dict(facts["facts"])
+        made._facts, made._unit = dict(facts["facts"]), facts.get("unit", 1.0)
         return made

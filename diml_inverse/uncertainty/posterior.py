@@ -19,6 +19,7 @@ from diml_inverse.uncertainty.base import Uncertainty
 from diml_inverse.uncertainty.covariance import Covariance
 from diml_inverse.uncertainty.fitted import Fitted
 
+MADE = "posterior of the weights of kinds of interaction, prior variances chosen by evidence"
 LARGEST_SAVED = 2**23  # features that go into a file, 64 MB
 AT_ONCE = 1024  # contexts whose features are held together
 
@@ -123,7 +124,7 @@ class PosteriorUncertainty(Uncertainty):
         return self._facts
 
     def made(self, kind: str | None = None) -> str:
-        return "posterior of the weights of kinds of interaction, prior variances chosen by evidence"
+        return str(self._facts.get("made", MADE))
 
     def draws(self, num: int, seed: int = 0, kind: str | None = None) -> list[tuple[Mechanism, Dynamics]]:
         generator = torch.Generator().manual_seed(seed)

@@ -103,7 +103,7 @@ def _single(task: Task, seed: int) -> Fits:
     return _neural(task, seed, members=1)
 
 
-def _tabular(task: Task, seed: int, ridge: float = 0.01) -> Fits:
+def _tabular(task: Task, seed: int, ridge: float = 0.001) -> Fits:
     return TabularMLE(task.assumed, ridge)
 
 

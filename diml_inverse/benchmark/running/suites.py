@@ -53,7 +53,7 @@ def read_suite(path: Path, places: Mapping[str, str] | None = None) -> Suite:
         tasks = ["congestion-small-v0", "E7-*"]
         estimators = [
             "auto",
-            { name = "tabular_smooth", use = "tabular", settings = { ridge = 1.0 } },
+            { name = "tabular_smooth", use = "tabular", settings = { ridge = 0.1 } },
         ]
         seeds = [0, 1, 2]
         quick = ["congestion-small-v0"]

@@ -7,8 +7,9 @@ import torch
 from diml_envs.mechanisms import Mechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics import Dynamics
-from diml_inverse.identification.information import expected_information
+from diml_inverse.dynamics.units import INSIDE, payoff_unit, ridges_in_payoff_units
 from diml_inverse.likelihood import observe
+from diml_inverse.uncertainty.expected import expected_information
 from diml_inverse.uncertainty.fitted import Fitted
 
 # Directions in which the information is less than this share of the largest count as not identified. What is truly
@@ -27,7 +28,7 @@ def cramer_rao_bound(truth: Mechanism, dynamics: Dynamics, train: Traces, test: 
 
     A form with a network in it has directions of ever less information, and no estimator in use follows them all.
     With a ridge, (I + ridge)^-1 stands in for I^+: the bound with prior knowledge of the parameters, normal around
-    zero with variance 1 / ridge, on average over that prior (van Trees 1968).
+    zero with variance 1 / ridge in logits, on average over that prior (van Trees 1968).
 
     Args:
         truth: its form and parameters.
@@ -46,7 +47,8 @@ def cramer_rao_bound(truth: Mechanism, dynamics: Dynamics, train: Traces, test: 
         raise ValueError(f"the bound is for agents with the same number of actions, two or more; got {truth}")
     fitted = Fitted(truth, dynamics)
     information = expected_information(fitted, observe(fitted.mechanism, dynamics, train))
-    known = ridge * torch.eye(len(information), dtype=information.dtype)
+    unit = payoff_unit(dynamics)
+    known = torch.diag(ridges_in_payoff_units(truth, ridge * INSIDE**2, unit)).to(information)
     covariance = torch.linalg.pinv(information + known, rtol=NOT_IDENTIFIED, hermitian=True)
     contexts = truth.contexts(torch.tensor(test.actions[test.observed.all(-1)]))
     everywhere = torch.ones_like(fitted.mechanism.context_payoffs(contexts), dtype=torch.bool)

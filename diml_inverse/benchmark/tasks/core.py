@@ -72,7 +72,7 @@ PUBLIC_GOODS = _game(
     3,
     5,
     formula=partial(PublicGoodsMechanism, 3, 5),
-    formula_ridge=1.0,
+    formula_ridge=0.1,
 )
 AUCTION = _game(
     "auction-small",

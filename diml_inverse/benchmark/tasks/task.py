@@ -208,7 +208,7 @@ _TASKS = (
         published_form=partial(NeuralMechanism, 3, 7),
         network=partial(NeuralMechanism, 3, 7),
         formula=partial(PublicGoodsMechanism, 3, 7),
-        formula_ridge=1.0,
+        formula_ridge=0.1,
     ),
     _anonymous(40, 10, 12, 24, 30),
     _anonymous(80, 20, 16, 24, 30),

@@ -12,8 +12,8 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from diml_envs.mechanisms import NeuralMechanism
 from diml_inverse import StructuredMLE, metrics
 from diml_inverse.benchmark import PAPER, cramer_rao_bound
-from diml_inverse.identification.information import expected_information
 from diml_inverse.likelihood import log_choice_probs, observe
+from diml_inverse.uncertainty.expected import expected_information
 from diml_inverse.uncertainty.fitted import Fitted
 
 
@@ -58,7 +58,11 @@ def test_information_is_the_curvature_of_the_expected_log_likelihood(play):
 def test_bound_is_the_error_of_parameters_with_that_covariance(play, ridge):
     bound = cramer_rao_bound(play.truth, play.dynamics, play.train, play.test, ridge)
     information = information_of(play)
-    covariance = torch.linalg.pinv(information + ridge * torch.eye(len(information)), rtol=1e-9, hermitian=True)
+    covariance = torch.linalg.pinv(
+        information + ridge * float(play.dynamics.precision) ** 2 * torch.eye(len(information)),
+        rtol=1e-9,
+        hermitian=True,
+    )
     values, vectors = torch.linalg.eigh(covariance)
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(2000, len(values), generator=generator, dtype=torch.float64) * values.clamp(min=0).sqrt()

@@ -42,7 +42,7 @@ def test_fit_says_whether_the_learners_are_described(folder):
     assert facts["verdict"] in fitted.stderr
     assert facts["decisions"] == 36 * 29 * 2
     copied = diml("fit", folder / "copied.csv", "-o", folder / "copied", *GIVEN)
-    assert "The model does NOT describe the agents" in copied.stderr
+    assert "The model does not describe" in copied.stderr
 
 
 def test_evaluate_says_it_and_leaves_tables_and_a_picture(folder):

@@ -32,9 +32,11 @@ STATIC = LogitDynamics(learning_rate=1.0, precision=2.0, exploration=0.0)
 
 
 def penalised_slow_loss(mechanism: Mechanism, dynamics: LogitDynamics, traces: Traces, ridge: float) -> Tensor:
-    """Total negative log-likelihood plus ridge / 2 |parameters|^2, by the unrolled definition."""
+    """Total negative log-likelihood plus ridge / 2 |precision parameters|^2, by the unrolled definition."""
     fit = -sum(scored_log_probs(mechanism, dynamics, traces).values())
-    return fit + ridge / 2 * sum(parameter.square().sum() for parameter in mechanism.parameters())
+    return fit + ridge * float(dynamics.precision) ** 2 / 2 * sum(
+        parameter.square().sum() for parameter in mechanism.parameters()
+    )
 
 
 def slow_maximum(mechanism: Mechanism, dynamics: LogitDynamics, traces: Traces, ridge: float) -> NDArray[np.float64]:
@@ -80,7 +82,7 @@ def test_the_gradient_at_the_maximum_is_zero(mechanism: Mechanism) -> None:
     fitted.mechanism.requires_grad_(True)
     parameters = list(fitted.mechanism.parameters())
     value = log_likelihood(fitted.mechanism, dynamics, traces)
-    penalty = ridge / 2 * sum(p.square().sum() for p in parameters) / (4 * 29 * 10)
+    penalty = ridge * float(dynamics.precision) ** 2 / 2 * sum(p.square().sum() for p in parameters) / (4 * 29 * 10)
     for gradient in torch.autograd.grad(value - penalty, parameters, materialize_grads=True):
         assert gradient.abs().max() < 1e-6
     assert fitted.info["converged"]

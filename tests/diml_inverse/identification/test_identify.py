@@ -20,10 +20,10 @@ from diml_envs.mechanisms import (
     TabularMechanism,
 )
 from diml_inverse import AttractionDynamics, Dynamics, LogitDynamics, identify
-from diml_inverse.identification import information as information_module
 from diml_inverse.identification.free_payoffs import FreePayoffs
-from diml_inverse.identification.information import EVERYONE, expected_information
 from diml_inverse.likelihood import log_choice_probs, observe
+from diml_inverse.uncertainty import expected as information_module
+from diml_inverse.uncertainty.expected import EVERYONE, expected_information
 from diml_inverse.uncertainty.fitted import Fitted
 
 FULL = LogitDynamics(0.3, 2.0, 0.05)

@@ -19,7 +19,7 @@ from diml_inverse.report import (
     relative_error,
     save_fit,
 )
-from diml_inverse.report.tables import context_differences
+from diml_inverse.report.tables import context_differences, with_intervals
 
 
 @pytest.fixture
@@ -39,7 +39,8 @@ def truth():
 
 def test_table_holds_every_visited_context_in_the_users_labels(traces, truth):
     table = payoff_difference_table(truth, traces)
-    assert list(table.columns) == ["agent", "others", "action", "payoff_difference", "visits"]
+    columns = ["agent", "others", "action", "payoff_difference", "difference", "against", "visits"]
+    assert list(table.columns) == columns
     contexts = visited_contexts(traces)
     assert len(table.drop_duplicates(["agent", "others"])) == len(contexts)
     assert table.drop_duplicates(["agent", "others"])["visits"].sum() == contexts["visits"].sum()
@@ -68,14 +69,19 @@ def test_differences_of_a_crowd_equal_those_of_whole_profiles():
     np.testing.assert_allclose(context_differences(mechanism, contexts), expected, atol=1e-6)
 
 
-def test_two_actions_are_compared_with_each_other_and_more_with_their_mean(traces, truth):
+def test_a_payoff_difference_is_against_the_mean_and_a_difference_against_the_first_action(traces, truth):
     comparison = comparison_table(payoff_difference_table(truth, traces, truth), traces)
     ann = comparison[comparison["agent"] == "ann"]
     assert set(ann["action"]) == {"high"}
     assert set(ann["against"]) == {"low"}
     first = ann[ann["others"] == "bob=middle;cy=10"].squeeze()
-    assert first["payoff_difference"] == pytest.approx(float(truth.table[1, 1, 0, 0] - truth.table[0, 1, 0, 0]))
-    assert set(comparison.loc[comparison["agent"] == "bob", "against"]) == {"mean"}
+    assert first["difference"] == pytest.approx(float(truth.table[1, 1, 0, 0] - truth.table[0, 1, 0, 0]))
+    assert first["payoff_difference"] == pytest.approx(first["difference"] / 2)
+    bob = comparison[(comparison["agent"] == "bob") & (comparison["others"] == "ann=low;cy=10")].set_index("action")
+    assert set(bob["against"]) == {"left"}
+    of_bob = truth.table[0, :, 0, 1].detach().numpy()
+    np.testing.assert_allclose(bob.loc[["left", "middle", "right"], "payoff_difference"], of_bob - of_bob.mean())
+    np.testing.assert_allclose(bob.loc[["left", "middle", "right"], "difference"], of_bob - of_bob[0])
     assert comparison.groupby("agent")["scaled"].apply(lambda part: part.abs().max()).tolist() == [1, 1, 1]
     np.testing.assert_array_equal(comparison["scaled"], comparison["true_scaled"])
 
@@ -110,10 +116,14 @@ def test_pictures_label_axes_with_units_and_limit_panels(traces, truth):
         assert axes.get_xlabel() == f"true payoff difference ({unit})"
         assert "relative error 0 " in axes.get_title()
         assert axes.get_legend().get_title().get_text() == "point size: visits"
-    doubtful = comparison.assign(std_error=[np.inf] + [0.1] * (len(comparison) - 1), low=-1.0, high=1.0)
+    nobody_knows, one_sided = np.arange(len(comparison)) == 0, np.arange(len(comparison)) == 1
+    low = np.where(nobody_knows | one_sided, -np.inf, -1.0)
+    doubtful = comparison.assign(std_error=0.1, low=low, high=np.where(nobody_knows, np.inf, 1.0))
     axes = recovered_against_true(doubtful).axes[0]
     assert "bars: 95 % intervals" in axes.get_legend().get_title().get_text()
     assert len(axes.collections[0].get_segments()) == len(doubtful) - 1
+    arrows = [line for line in axes.lines if line.get_marker() == "v" and len(line.get_xdata())]
+    assert len(arrows[0].get_xdata()) == 1
     crowd = Traces(np.random.default_rng(0).integers(9, size=(2, 5, 9)))
     estimate = Estimate(AnonymousMechanism(9, 9), LogitDynamics(), pd.DataFrame(), crowd.agents, crowd.action_labels)
     figure = choices_over_rounds(estimate, crowd)
@@ -135,13 +145,15 @@ def test_folder_holds_what_is_promised(tmp_path, traces, truth):
     table = payoff_difference_table(estimate.mechanism, traces, truth)
     save_fit(tmp_path / "fit", estimate, traces, table, {"seed": 0})
     written = sorted(path.name for path in (tmp_path / "fit").iterdir())
-    tables = ["history.csv", "payoff_differences.csv", "picture.png", "summary.txt"]
+    tables = ["history.csv", "payoff_differences.csv", "picture.png", "ratios.csv", "summary.txt"]
     assert written == ["estimate.safetensors", "fit.json", *tables]
     read = pd.read_csv(tmp_path / "fit" / "payoff_differences.csv")
     intervals = ["std_error", "low", "high"]
-    assert list(read.columns) == ["agent", "others", "action", "payoff_difference", "visits", *intervals]
-    np.testing.assert_allclose(read["payoff_difference"], table["payoff_difference"])
-    np.testing.assert_allclose(read["high"] - read["low"], 2 * 1.959964 * read["std_error"], rtol=1e-6)
+    pairs = ["against", "difference", "difference_std_error", "difference_low", "difference_high"]
+    assert list(read.columns) == ["agent", "others", "action", "payoff_difference", "visits", *intervals, *pairs]
+    assert read.loc[read["action"] == read["against"].astype(str), "difference_low"].isna().all()
+    with_them, _ = with_intervals(table, estimate, traces)
+    np.testing.assert_allclose(read[intervals], with_them[intervals])
     assert (tmp_path / "fit" / "summary.txt").read_text() == f"{estimate.summary()}\n"
     assert json.loads((tmp_path / "fit" / "fit.json").read_text()) == {
         "seed": 0,

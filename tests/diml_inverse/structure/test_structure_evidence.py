@@ -18,9 +18,9 @@ from diml_envs import Traces
 from diml_envs.mechanisms import TabularMechanism
 from diml_inverse import LogitDynamics, log_likelihood
 from diml_inverse.likelihood import log_choice_probs, observe
+from diml_inverse.likelihood.curvature import AgentPlay, agent_play, gradient_and_information
+from diml_inverse.likelihood.curvature import log_likelihood as agent_log_likelihood
 from diml_inverse.structure import Game, Kind, SymmetricInteraction
-from diml_inverse.structure.curvature import AgentPlay, agent_play, gradient_and_information
-from diml_inverse.structure.curvature import log_likelihood as agent_log_likelihood
 from diml_inverse.structure.evidence import PRIOR_SCALE, PRIOR_SHAPE, Features, Posterior, Problem
 
 Array = NDArray[np.float64]
