@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from diml_envs.mechanisms.base import Mechanism
+import torch
+
+from diml_envs.mechanisms.base import Contexts, Mechanism
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.learner import LearnerDynamics
@@ -16,9 +19,12 @@ from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.estimators.held_out import Fold, Outcome, cross_validated, folds
 from diml_inverse.estimators.maximum_likelihood import StructuredMLE
 from diml_inverse.recovered.protocol import FitsMechanism
+from diml_inverse.uncertainty.base import Uncertainty
+from diml_inverse.uncertainty.choice import ChoiceUncertainty
 
 EstimatorUnder = Callable[[Dynamics], FitsMechanism]
 
+MOST_ALIKE = 4  # members fitted besides the chosen one because they predict as well
 FEWEST = 3  # members that go on to the next trial
 TRIALS, FACTOR = 3, 3  # efforts, each so many times the one before
 ITERATIONS, TOLERANCE = 300, 1e-9  # of a table's last trial
@@ -57,9 +63,11 @@ class DynamicsComparison:
 
     `info["learners"]` of the estimate has a row for each: `member`, `fitted` (how many parameters), `trial` (the last
     it took part in, from 1), `held_out_log_likelihood` there (mean nats per decision), `standard_error` (over
-    episodes, of the difference to the best there), `chosen`, `failed` (why the fit ended, if in NaN or infinity).
-    `info["learner_parameters"]` has the chosen one's values, `info["at_edge"]` those the data push to an end of their
-    range.
+    episodes, of the difference to the best there; None for that one), `chosen`, `failed` (why the fit ended, if in NaN
+    or infinity), `told_apart` (False of those, at most four, that predict no worse than the chosen one by more than one
+    standard error). These, `info["not_told_apart"]`, are fitted to all episodes too, and intervals of payoffs then hold
+    theirs as well (`ChoiceUncertainty`). `info["learner_parameters"]` has the chosen one's values, `info["at_edge"]`
+    those the data push to an end of their range.
 
     Built-in members have precision 1: play shows precision and payoffs only as a product, so payoffs come out in
     logits, and only their signs and ratios mean something.
@@ -93,7 +101,23 @@ class DynamicsComparison:
         estimate, ranked = self._refitted(ranked, traces)
         rows = {trial.member: _row(trial, ranked) for trial in ranked}
         learners = [rows[name] for name in members]
-        return replace(estimate, info={**estimate.info, "learners": learners, **described(estimate.dynamics)})
+        alike = self._alike(ranked, traces)
+        for row in learners:
+            row["told_apart"] = row["member"] not in alike
+        info = {**estimate.info, "learners": learners, "not_told_apart": list(alike), **described(estimate.dynamics)}
+        return replace(estimate, info=info, uncertainty=_covering_the_choice(estimate, alike, traces))
+
+    def _alike(self, ranked: Sequence[_Trial], traces: Traces) -> dict[str, Estimate]:
+        """Fits to all episodes of members that predict the same held-out episodes no surely worse than the chosen."""
+        chosen, found = ranked[0], dict[str, Estimate]()
+        for trial in ranked[1:]:
+            if trial.number != chosen.number or trial.outcome.failed or len(found) == MOST_ALIKE:
+                continue
+            behind = chosen.outcome.mean - trial.outcome.mean
+            if not behind > trial.outcome.standard_error_to(chosen.outcome):
+                with contextlib.suppress(FloatingPointError):
+                    found[trial.member] = self.estimator(trial.dynamics).fit(traces)
+        return found
 
     def _compared(self, members: Mapping[str, Dynamics], parts: Sequence[Fold]) -> list[_Trial]:
         """All members, best first; going further is better."""
@@ -125,6 +149,18 @@ class DynamicsComparison:
                 return estimate, [trial, *lost, *_without(ranked, [trial, *lost])]
         reasons = "; ".join(f"{trial.member}: {trial.outcome.failed}" for trial in [*lost, *_without(ranked, lost)])
         raise FloatingPointError(f"no model of learning could be fitted ({reasons})")
+
+
+def _covering_the_choice(estimate: Estimate, alike: Mapping[str, Estimate], traces: Traces) -> Uncertainty | None:
+    """Of the chosen fit; with the others' intervals where each has some, of mechanisms of one form."""
+    own = estimate.uncertainty
+    alike = {name: other for name, other in alike.items() if type(other.mechanism) is type(estimate.mechanism)}
+    others = {name: other.uncertainty for name, other in alike.items() if other.uncertainty is not None}
+    if own is None or not others:
+        return own
+    contexts = estimate.mechanism.contexts(torch.tensor(traces.actions, device=estimate.mechanism.device))
+    payoffs = estimate.mechanism.context_payoffs(Contexts(contexts.index.clamp(min=0), contexts.inputs))
+    return ChoiceUncertainty(own, others, contexts, ~payoffs.isnan())
 
 
 def _without(trials: Sequence[_Trial], others: Sequence[_Trial]) -> list[_Trial]:

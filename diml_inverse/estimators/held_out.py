@@ -64,7 +64,7 @@ class Outcome:
         """What is reported of it beside the best; JSON values."""
         return {
             "held_out_log_likelihood": self.mean if self.held_out else None,
-            "standard_error": self.standard_error_to(best) if self.held_out else None,
+            "standard_error": self.standard_error_to(best) if self.held_out and self is not best else None,
             "chosen": self is best,
             "failed": self.failed,
         }

@@ -16,6 +16,8 @@ def found_in_words(estimate: Estimate) -> Iterator[str]:
     for row in (row for row in rows if row["chosen"]):
         yield f"learners: {row['member']} (best of {len(rows)} on held-out episodes), {estimate.dynamics}"
         yield "payoffs are in units of 1 / precision, which is not known: only their signs and ratios mean something"
+    if alike := info.get("not_told_apart"):
+        yield f"not told apart from {', '.join(alike)} by held-out episodes: intervals hold the payoffs under each"
     if ends := info.get("at_edge"):
         yield f"fitted parameters at an end of their range: {', '.join(ends)}"
     if info.get("nothing_found"):

@@ -154,7 +154,7 @@ def test_inspection_game_shows_the_examiners_ratio(tmp_path):
     assert ratio["true_payoff_difference"] == pytest.approx(-1 / 3)
     assert examiner.loc["student=honest", "scaled"] == pytest.approx(-ratio["scaled"], rel=1e-3)
     assert (table.loc["student", "payoff_difference"] > 0).all()  # honest over cheat, whether watched or not
-    assert table.loc["student", "true_payoff_difference"].tolist() == [-2, 8]
+    assert table.loc["student", "true_difference"].tolist() == [-2, 8]
     assert table["visits"].sum() == 2 * 50 * 69
     assert "only their signs and ratios" in result.stderr
 

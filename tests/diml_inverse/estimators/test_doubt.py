@@ -1,0 +1,71 @@
+"""Models of learning that cannot be told apart are named, and intervals cover the choice; nothing found is said so."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from diml_envs import Traces
+from diml_envs.mechanisms import TabularMechanism
+from diml_inverse import InteractionEvidence, LogitDynamics, StructuredMLE, simulate
+from diml_inverse.estimators.dynamics_comparison import DynamicsComparison
+from diml_inverse.report import composition_chart
+from diml_inverse.uncertainty.choice import ChoiceUncertainty
+
+PROFILES = torch.tensor([[0, 0], [1, 1]])
+TRUTH = TabularMechanism.from_payoffs(np.array([[[0.5, 0.2], [-0.5, 0.6]], [[0.1, -0.4], [0.4, -0.3]]]))
+
+
+def under(dynamics: LogitDynamics) -> StructuredMLE:
+    return StructuredMLE(TabularMechanism([2, 2]), dynamics, ridge=0.01)
+
+
+def test_models_that_predict_alike_are_named_and_covered() -> None:
+    members = {"slow": LogitDynamics(0.2, 1.0, 0.05), "quick": LogitDynamics(0.25, 1.0, 0.05)}
+    traces = simulate(TRUTH, LogitDynamics(0.22, 3.0, 0.05), 6, 15, seed=0)
+    estimate = DynamicsComparison(under, members).fit(traces)
+    rows = {row["member"]: row for row in estimate.info["learners"]}
+    chosen = next(name for name in members if rows[name]["chosen"])
+    other = next(name for name in members if name != chosen)
+    assert rows[chosen]["standard_error"] is None  # zero, which it once was, is no error
+    assert estimate.info["not_told_apart"] == [other]
+    assert not rows[other]["told_apart"]
+    assert isinstance(estimate.uncertainty, ChoiceUncertainty)
+    low, high = estimate.intervals(PROFILES)
+    factor = estimate.uncertainty.factors[other]
+    for one, scale in ((under(members[chosen]).fit(traces), 1.0), (under(members[other]).fit(traces), factor)):
+        own_low, own_high = one.intervals(PROFILES)
+        assert bool((low <= scale * own_low + 1e-9).all())
+        assert bool((high >= scale * own_high - 1e-9).all())
+    assert other in estimate.uncertainty.made()
+    assert len(estimate.uncertainty.draws(5)) == 5
+
+
+def test_models_that_differ_are_told_apart() -> None:
+    members = {"right": LogitDynamics(0.3, 1.0, 0.02), "never moves": LogitDynamics(0.3, 1e-6, 0.02)}
+    strong = TabularMechanism.from_payoffs(4 * TRUTH.table.detach())
+    estimate = DynamicsComparison(
+        lambda dynamics: (
+            StructuredMLE(TabularMechanism([2, 2]), dynamics, ridge=1.0, max_iterations=40)
+            if float(dynamics.precision) > 0.5
+            else StructuredMLE(TabularMechanism([2, 2]), dynamics, ridge=1e9, max_iterations=2)
+        ),
+        members,
+    ).fit(simulate(strong, LogitDynamics(0.3, 1.0, 0.02), 20, 20, seed=0))
+    assert estimate.info["not_told_apart"] == []
+    assert not isinstance(estimate.uncertainty, ChoiceUncertainty)
+
+
+def test_play_at_random_is_made_of_nothing() -> None:
+    """Evidence once shrank everything to .0006 +- .008, and 100 % of the variance was made of something."""
+    learners = LogitDynamics(0.25, 3.0, 0.05)
+    traces = Traces(np.random.default_rng(0).integers(2, size=(30, 2, 2)), action_labels=[range(2)] * 2)
+    estimate = InteractionEvidence(learners).fit(traces)
+    assert estimate.info["nothing_found"]
+    assert all(row["share_of_variance"] == 0 for row in estimate.info["kinds"])
+    assert float(estimate.payoff_differences(PROFILES).abs().max()) == 0
+    errors = estimate.standard_errors(PROFILES) * 3.0  # in logits
+    assert 0.2 < float(errors.min()) < float(errors.max()) <= 1.01
+    assert "nothing found" in composition_chart(estimate).axes[0].get_title()
+    strong = InteractionEvidence(learners).fit(simulate(TRUTH, learners, 40, 20, seed=0))
+    assert not strong.info["nothing_found"]
