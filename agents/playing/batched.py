@@ -50,8 +50,10 @@ class Group:
         counterfactual_payoffs: FloatArray,
         seen: NDArray[np.float32] | None,
         seen_next: NDArray[np.float32] | None,
+        others: NDArray[np.int64] | None = None,
+        last: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Learn from the round, given for all agents."""
+        """Learn from the round, given for all agents; others [E, N, n - 1] and last [E, N] are of play in matches."""
         full = self.learner.feedback == "full"
         told = Feedback(
             actions[:, self.places],
@@ -59,12 +61,15 @@ class Group:
             counterfactual_payoffs[:, self.places, : self.num_actions] if full else None,
             self._own(seen),
             self._own(seen_next),
-            self._others(actions) if self.sees_others else None,
+            self._others(actions, others) if self.sees_others else None,
+            None if last is None else last[:, self.places],
         )
         self.state = self.learner.update(self.state, told)
 
-    def _others(self, actions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """All actions [E, N] but each one's own -> [E, n, N - 1]."""
+    def _others(self, actions: NDArray[np.int64], others: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        """All actions [E, N] but each one's own -> [E, n, N - 1], or those told."""
+        if others is not None:
+            return others[:, self.places]
         every = np.arange(actions.shape[1])
         return actions[:, [np.delete(every, place) for place in every[self.places]]]
 
@@ -82,7 +87,7 @@ def play_batched(
     progress: bool,
 ) -> Plays:
     """See `agents.rollout`. What is learned across episodes is played one episode at a time."""
-    groups = _groups(list(learners.values()), action_counts)
+    groups = groups_of_learners(list(learners.values()), action_counts)
     plays = Plays.blank(num_episodes, env.max_cycles, action_counts)
     size = 1 if across_episodes else num_episodes
     with tqdm(total=num_episodes * env.max_cycles, disable=None if progress else True, desc="rounds") as bar:
@@ -95,7 +100,8 @@ def play_batched(
     return plays.joined() if across_episodes else plays
 
 
-def _groups(learners: list[Any], action_counts: list[int]) -> list[Group]:
+def groups_of_learners(learners: list[Any], action_counts: list[int]) -> list[Group]:
+    """One for each learner and number of actions."""
     members: dict[tuple[int, int], list[int]] = {}
     for place, (learner, count) in enumerate(zip(learners, action_counts, strict=True)):
         members.setdefault((id(learner), count), []).append(place)

@@ -80,7 +80,8 @@ class Single:
     def hear(self, observations: Mapping[Any, Any], chosen: Mapping[Any, int], outcome: Outcome) -> None:
         """See `Party`."""
         agent = self.agent
-        if agent in chosen:
+        sat_out = "seat" in outcome.infos.get(agent, {}) and "match_over" not in outcome.infos[agent]
+        if agent in chosen and not sat_out:
             after, info = outcome.observations[agent], outcome.infos[agent]
             others = [chosen.get(other, MISSING) for other in self.others]
             self.player.hear(observations[agent], chosen[agent], outcome.rewards[agent], after, info, others)

@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Discrete
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pettingzoo import ParallelEnv
 
 from agents.playing.batched import play_batched
 from agents.playing.plays import Plays
+from agents.playing.population import by_person, in_matches, obstacle_to_side_by_side, play_sessions, population_of
 from agents.playing.sb3 import SB3
 from agents.playing.stepping import play_stepping
 from diml_envs.games.env import RepeatedGameEnv
 from diml_envs.games.players import check_feedback, is_learner
+from diml_envs.games.population import PopulationEnv
 from diml_envs.traces import Traces
 
 LEARN = ("per_episode", "across_episodes")
@@ -49,8 +51,19 @@ def rollout(
     learn: str = "per_episode",
     batched: bool | None = None,
     progress: bool = False,
+    *,
+    matching: str | ArrayLike | None = None,
+    num_persons: int | None = None,
+    match_rounds: int | None = None,
+    continuation: float | None = None,
+    num_matches: int | None = None,
+    one_population: bool = False,
 ) -> Rollout:
     """Play `num_episodes` episodes and record them. The same seed gives the same play, batched or not.
+
+    With `matching` an episode is a session of many persons, who meet in groups, match after match, and take what they
+    learnt along (see `diml_envs.PopulationEnv`, which may also be given as env). The traces then have an episode for
+    each group of each match, and say who sat where.
 
     Args:
         env: a PettingZoo parallel env with `Discrete` actions counted from 0. With `batched=False` it is used through
@@ -66,6 +79,9 @@ def rollout(
         batched: play all episodes side by side, in numpy. Needs a `RepeatedGameEnv` and none but `Learner` objects;
             the default is to do so where possible.
         progress: show a bar on stderr.
+        matching: "partners", "strangers", "perfect_strangers", or persons [M, G, n] of each match in turn. Learners may
+            be named by person or by seat.
+        num_persons, match_rounds, continuation, num_matches, one_population: of the sessions; see `PopulationEnv`.
 
     Raises:
         ValueError: learners that do not fit the agents or the env's feedback, or an argument out of range.
@@ -75,15 +91,25 @@ def rollout(
         raise ValueError(f"num_episodes must be 1 or more and seed 0 or more; got {num_episodes} and {seed}")
     if learn not in LEARN:
         raise ValueError(f"learn must be one of {', '.join(map(repr, LEARN))}; got {learn!r}")
+    settings = (num_persons, matching, match_rounds, continuation, num_matches, one_population)
+    if matching is not None:
+        env = population_of(env, *settings)
+    elif settings != (None, None, None, None, None, False):
+        raise ValueError("num_persons and the like are for play in matches: say who meets whom, matching='strangers'")
     action_counts = [_action_count(env, agent) for agent in env.possible_agents]
-    by_agent = _by_agent(learners, env.possible_agents)
+    by_agent = _by_agent(by_person(learners, env), env.possible_agents)
     for agent, learner in by_agent.items():
         if is_learner(learner) and isinstance(env, RepeatedGameEnv):
             check_feedback(learner, agent, env.feedback)
     obstacle = _obstacle_to_batching(env, by_agent)
     if batched and obstacle:
         raise ValueError(f"batched=True is not possible: {obstacle}; leave batched out, or batched=False")
-    play = play_batched if obstacle is None and batched is not False else play_stepping
+    if isinstance(env, PopulationEnv):
+        if learn != "per_episode":
+            raise ValueError("persons learn across the matches of a session, and start afresh in the next one")
+        play = play_sessions if obstacle is None and batched is not False else play_stepping
+    else:
+        play = play_batched if obstacle is None and batched is not False else play_stepping
     plays = play(env, by_agent, action_counts, num_episodes, seed, learn == "across_episodes", progress)
     return _recorded(plays, env, learners, action_counts, seed, learn)
 
@@ -96,19 +122,20 @@ def _recorded(
     seed: int,
     learn: str,
 ) -> Rollout:
-    traces = Traces(
-        plays.actions,
-        plays.lengths,
-        agents=[str(agent) for agent in env.possible_agents],
-        action_labels=[range(count) for count in action_counts],
-        metadata={
-            **_world(env),
-            "learners": _who(learners),
-            "seed": seed,
-            "learn": learn,
-            "versions": _versions(_trains(learners)),
-        },
-    )
+    metadata = {
+        **_world(env),
+        "learners": _who(learners),
+        "seed": seed,
+        "learn": learn,
+        "versions": _versions(_trains(learners)),
+    }
+    if isinstance(env, PopulationEnv):
+        cut = in_matches(env, plays, seed)
+        labels = [range(count) for count in env.seat_counts]
+        traces = Traces(agents=env.seats, action_labels=labels, metadata=metadata, **cut.fields)
+        return Rollout(traces, cut.payoffs, cut.choice_probs)
+    agents, labels = [str(agent) for agent in env.possible_agents], [range(count) for count in action_counts]
+    traces = Traces(plays.actions, plays.lengths, agents, labels, metadata=metadata)
     return Rollout(traces, plays.payoffs, plays.choice_probs)
 
 
@@ -129,7 +156,10 @@ def _by_agent(learners: Any, agents: list[Any]) -> dict[Any, Any]:
 
 
 def _obstacle_to_batching(env: ParallelEnv[Any, Any, Any], by_agent: Mapping[Any, Any]) -> str | None:
-    if not isinstance(env, RepeatedGameEnv) or type(env).step is not RepeatedGameEnv.step:
+    if isinstance(env, PopulationEnv):
+        if obstacle := obstacle_to_side_by_side(env):
+            return obstacle
+    elif not isinstance(env, RepeatedGameEnv) or type(env).step is not RepeatedGameEnv.step:
         return f"the env is a {type(env).__name__}, not a RepeatedGameEnv"
     outside = [agent for agent, learner in by_agent.items() if not is_learner(learner)]
     return f"{outside[0]!r} is not played by an agents.Learner" if outside else None

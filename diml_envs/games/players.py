@@ -131,7 +131,8 @@ class LearningPlayer:
             self._counterfactual_payoffs(info),
             self._seen(observation),
             self._seen(next_observation),
-            np.array([[others]], np.int64) if sees_others(self.learner) else None,
+            np.array([[info.get("others_actions", others)]], np.int64) if sees_others(self.learner) else None,
+            np.array([[info["match_over"]]]) if "match_over" in info else None,
         )
         self.state = self.learner.update(self.state, told)
 

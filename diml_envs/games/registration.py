@@ -29,6 +29,7 @@ GAMES = {
     "anonymous": Game(40, 10, 30, "A crowd: only the own action and the shares of the others' actions matter."),
     "auction": Game(3, 6, 60, "A position auction: qualities, a reserve price and a rebate that bidders are not told."),
     "matrix": Game(2, 2, 60, "Classic games in normal form, or any payoff table."),
+    "population": Game(12, 2, 60, "Many persons, matched into groups anew, play a classic game or any payoff table."),
 }  # fmt: skip
 
 

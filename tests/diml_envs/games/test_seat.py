@@ -17,7 +17,12 @@ def gymnasium_id(game):
 
 @pytest.mark.parametrize("game", GAMES)
 def test_conforms_to_gymnasium_and_stable_baselines3(game):
-    env = gymnasium.make(gymnasium_id(game), agent="agent_1", opponents=agents.LogitQ(), payoff_noise=0.1)
+    env = gymnasium.make(
+        gymnasium_id(game),
+        agent="person_1" if game == "population" else "agent_1",
+        opponents=agents.LogitQ(),
+        payoff_noise=0.1,
+    )
     check_env(env.unwrapped)
     sb3 = pytest.importorskip("stable_baselines3.common.env_checker")
     sb3.check_env(env.unwrapped)
