@@ -7,9 +7,10 @@ import torch
 
 from diml_envs import Traces
 from diml_envs.mechanisms import TabularMechanism
-from diml_inverse import InteractionEvidence, LogitDynamics, StructuredMLE, simulate
+from diml_inverse import AttractionDynamics, InteractionEvidence, LogitDynamics, StructuredMLE, simulate
 from diml_inverse.estimators.dynamics_comparison import DynamicsComparison
 from diml_inverse.report import composition_chart
+from diml_inverse.report.words import level_in_words
 from diml_inverse.uncertainty.choice import ChoiceUncertainty
 
 PROFILES = torch.tensor([[0, 0], [1, 1]])
@@ -54,6 +55,16 @@ def test_models_that_differ_are_told_apart() -> None:
     ).fit(simulate(strong, LogitDynamics(0.3, 1.0, 0.02), 20, 20, seed=0))
     assert estimate.info["not_told_apart"] == []
     assert not isinstance(estimate.uncertainty, ChoiceUncertainty)
+
+
+def test_the_level_is_shown_where_own_payoffs_are_learnt_from() -> None:
+    own = AttractionDynamics(0.25, forgone_weight=0.0, forgets="updated", exploration=0.05)
+    traces = simulate(TRUTH, LogitDynamics(0.22, 3.0, 0.05), 4, 10, seed=0)
+    estimate = StructuredMLE(TabularMechanism([2, 2]), own, ridge=1.0, max_iterations=20).fit(traces)
+    (line,) = level_in_words(estimate)
+    level = float(estimate.mechanism.table.mean())
+    assert line.startswith(f"level of payoffs: {level:.3g} in the mean")
+    assert not list(level_in_words(under(LogitDynamics()).fit(traces)))
 
 
 def test_play_at_random_is_made_of_nothing() -> None:
