@@ -12,6 +12,7 @@ import pandas as pd
 from diml_envs.traces import Traces
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.files import ESTIMATE, FACTS
+from diml_inverse.report.alternatives import alternatives_table
 from diml_inverse.report.composition import composition_chart, composition_table
 from diml_inverse.report.pictures import picture
 from diml_inverse.report.ratios import ratio_table
@@ -36,6 +37,7 @@ def save_fit(
     The table gets standard errors and 95 % intervals if the estimate has them, and is returned so; summary.txt and
     ratios.csv (ratios of differences, which need no precision) are then written; fit.json says how the intervals were
     made, or why there are none.
+    Where models of learning could not be told apart, learners_compared.csv has the payoffs under each.
     Where the structure was learnt, also kinds.csv and kinds.png (what the game is made of), or families.csv.
 
     Args:
@@ -62,6 +64,8 @@ def save_fit(
     if estimate.uncertainty is not None and "std_error" in table:
         (folder / "summary.txt").write_text(f"{estimate.summary()}\n")
         ratio_table(estimate, traces).to_csv(folder / "ratios.csv", index=False)
+    if (alternatives := alternatives_table(estimate, traces)) is not None:
+        alternatives.to_csv(folder / "learners_compared.csv", index=False)
     if "kinds" in estimate.info:
         composition_table(estimate).to_csv(folder / "kinds.csv", index=False)
     if "families" in estimate.info:

@@ -7,9 +7,10 @@ import torch
 
 from diml_envs import Traces
 from diml_envs.mechanisms import TabularMechanism
-from diml_inverse import AttractionDynamics, InteractionEvidence, LogitDynamics, StructuredMLE, simulate
+from diml_inverse import AttractionDynamics, Estimate, InteractionEvidence, LogitDynamics, StructuredMLE, simulate
 from diml_inverse.estimators.dynamics_comparison import DynamicsComparison
 from diml_inverse.report import composition_chart
+from diml_inverse.report.alternatives import alternatives_table
 from diml_inverse.report.words import level_in_words
 from diml_inverse.uncertainty.choice import ChoiceUncertainty
 
@@ -40,6 +41,13 @@ def test_models_that_predict_alike_are_named_and_covered() -> None:
         assert bool((high >= scale * own_high - 1e-9).all())
     assert other in estimate.uncertainty.made()
     assert len(estimate.uncertainty.draws(5)) == 5
+    table = alternatives_table(estimate, traces)
+    assert list(table.columns)[-2:] == ["payoff_difference", other]
+    np.testing.assert_allclose(np.sqrt((table[other] ** 2).mean()), factor * _size(under(members[other]).fit(traces)))
+
+
+def _size(estimate: Estimate) -> float:
+    return float(estimate.payoff_differences(PROFILES).square().mean().sqrt())
 
 
 def test_models_that_differ_are_told_apart() -> None:
