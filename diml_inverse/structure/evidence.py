@@ -126,7 +126,8 @@ class Problem:
         weights = {kind: np.zeros(self.sizes[kind]) for kind in kinds}
         _, information = self.derivatives(replace(found, kinds=kinds, weights=weights))
         shrinkage = len(kinds) / (WIDE**2 * self.logit_scale)
-        return kinds, np.linalg.inv(information + shrinkage * np.eye(len(information)))
+        covariance: FloatArray = np.linalg.inv(information + shrinkage * np.eye(len(information)))
+        return kinds, covariance
 
     def _iterate(self, now: Posterior) -> None:
         """To the fixed point, a scoring step of the weights each round; kinds whose variance vanishes drop out."""

@@ -38,7 +38,7 @@ class ChoiceUncertainty(Uncertainty):
         self.factors = {name: own / size if size > 0 else 1.0 for name, size in sizes.items()}
 
     @property
-    def fitted(self) -> Any:  # type: ignore[override]
+    def fitted(self) -> Any:
         return self.chosen.fitted
 
     def facts(self) -> Mapping[str, Any]:
