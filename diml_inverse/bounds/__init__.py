@@ -1,6 +1,7 @@
 """What can be said of payoffs without believing any model of learning."""
 
 from diml_inverse.bounds.epsilon import no_regret_rate
+from diml_inverse.bounds.hindsight import departures, hindsight
 from diml_inverse.bounds.knowledge import (
     between,
     increasing,
@@ -19,6 +20,8 @@ __all__ = [
     "PayoffBounds",
     "PlayBounds",
     "between",
+    "departures",
+    "hindsight",
     "increasing",
     "known",
     "no_regret_rate",

@@ -79,12 +79,13 @@ def affine_form(mechanism: Mechanism, traces: Traces) -> Form:
     if mechanism.action_counts != traces.action_counts:
         raise ValueError(f"the mechanism has actions {mechanism.action_counts}, the traces {traces.action_counts}")
     own = copy.deepcopy(mechanism).double().cpu()
-    names = [name for name, values in own.named_parameters() if values.requires_grad for name in _named(name, values)]
-    if len(names) > MOST_PARAMETERS:
+    count = sum(parameter.numel() for parameter in _unknown(own))
+    if count > MOST_PARAMETERS:
         raise ValueError(
-            f"{len(names)} unknown payoffs are too many for bounds ({MOST_PARAMETERS} at most): give a form with fewer "
+            f"{count} unknown payoffs are too many for bounds ({MOST_PARAMETERS} at most): give a form with fewer "
             "parameters, such as CongestionMechanism or OwnLoadTableMechanism"
         )
+    names = [name for name, values in own.named_parameters() if values.requires_grad for name in _named(name, values)]
     contexts = own.contexts(torch.tensor(traces.actions))
     matrix, offset = _of_table(own, contexts) if isinstance(own, TabularMechanism) else _of_any(own, contexts)
     return Form(own, tuple(names), matrix, offset, contexts.index.numpy())

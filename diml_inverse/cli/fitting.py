@@ -41,7 +41,11 @@ class Fit(NamedTuple):
         """With the verdict of the checks, told to the person at the terminal."""
         found = diagnose(self.estimate, self.traces, cloning=False)
         note(f"on these plays, to which it was fitted: {found.verdict}")
-        return self._replace(facts={**self.facts, "decisions": found.decisions, "verdict": found.verdict})
+        for sentence in found.regrets:
+            note(sentence)
+        return self._replace(
+            facts={**self.facts, "decisions": found.decisions, "verdict": found.verdict, "regrets": found.regrets}
+        )
 
     def rows_to_print(self) -> pd.DataFrame:
         """The comparison table, or of a long one the rows of each agent's most visited contexts."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from diml_envs.traces import Traces
 from diml_envs.traces.atomic import atomic_write
+from diml_inverse.bounds import departures
 from diml_inverse.diagnosis.checks import check_table
 from diml_inverse.diagnosis.curves import autocorrelations, learning_curves
 from diml_inverse.diagnosis.predicted import PredictedPlay
@@ -18,6 +19,7 @@ from diml_inverse.diagnosis.verdict import FITTED, GIVEN, Status, judge, judge_a
 from diml_inverse.files import VERDICT
 from diml_inverse.metrics.calibration import reliability
 from diml_inverse.recovered.protocol import Predictor
+from diml_inverse.recovered.recovered import Recovered
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,6 +48,8 @@ class Diagnosis:
         learning_curves: see `curves.learning_curves`.
         calibration: see `metrics.reliability`.
         autocorrelations: see `curves.autocorrelations`.
+        regrets: a sentence for each agent that would have done much better by one fixed action, were these its payoffs:
+            see `bounds.departures`. No part of the verdict.
     """
 
     verdict: str
@@ -61,6 +65,7 @@ class Diagnosis:
     learning_curves: pd.DataFrame
     calibration: pd.DataFrame
     autocorrelations: pd.DataFrame
+    regrets: tuple[str, ...] = ()
 
     @property
     def describes(self) -> bool:
@@ -68,7 +73,7 @@ class Diagnosis:
         return self.status in ("describes", "small departures")
 
     def __str__(self) -> str:
-        return self.verdict
+        return "\n".join([self.verdict, *self.regrets])
 
     def plot(self) -> Figure:
         """Learning curves, calibration, autocorrelation and likelihoods in one picture."""
@@ -81,7 +86,7 @@ class Diagnosis:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / VERDICT) as temporary:
-            temporary.write_text(self.verdict + "\n")
+            temporary.write_text(f"{self}\n")
         for name in ("agents", "checks", "likelihoods", "learning_curves", "calibration", "autocorrelations"):
             with atomic_write(folder / f"{name}.csv") as temporary:
                 getattr(self, name).to_csv(temporary, index=False)
@@ -139,6 +144,7 @@ def diagnose(
         learning_curves(play),
         reliability(play.probs, traces, scored=play.scored),
         autocorrelations(play),
+        departures(model.mechanism, traces) if isinstance(model, Recovered) else (),
     )
 
 

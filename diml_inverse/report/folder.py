@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from diml_envs.traces import Traces
+from diml_inverse.bounds import payoff_bounds
 from diml_inverse.estimate.estimate import Estimate
-from diml_inverse.files import ESTIMATE, FACTS
+from diml_inverse.files import BOUNDS, ESTIMATE, FACTS
 from diml_inverse.report.alternatives import alternatives_table
 from diml_inverse.report.composition import composition_chart, composition_table
 from diml_inverse.report.pictures import picture
@@ -20,6 +22,9 @@ from diml_inverse.report.tables import comparison_table, with_intervals
 
 COLUMNS = ["agent", "others", "action", "payoff_difference", "visits", "std_error", "low", "high"]
 COLUMNS += ["against", "difference", "difference_std_error", "difference_low", "difference_high"]
+
+MOST_FREE_PAYOFFS, MOST_BOUNDED = 3_000, 40  # a few seconds at most
+SLACK = 0.05  # above the least regret, of the largest payoff difference
 
 
 def save_fit(
@@ -38,6 +43,8 @@ def save_fit(
     ratios.csv (ratios of differences, which need no precision) are then written; fit.json says how the intervals were
     made, or why there are none.
     Where models of learning could not be told apart, learners_compared.csv has the payoffs under each.
+    In small games bounds.csv holds `payoff_bounds` at the least regret plus a twentieth of the largest difference, in
+    the contexts met most, with the estimate's differences in the same unit and whether they are inside.
     Where the structure was learnt, also kinds.csv and kinds.png (what the game is made of), or families.csv.
 
     Args:
@@ -70,9 +77,20 @@ def save_fit(
         composition_table(estimate).to_csv(folder / "kinds.csv", index=False)
     if "families" in estimate.info:
         pd.DataFrame(estimate.info["families"]).to_csv(folder / "families.csv", index=False)
+    if pictures and not errors:
+        _bound(folder, estimate, traces)
     if pictures:
         _draw(folder, estimate, traces, table, scale_known)
     return table
+
+
+def _bound(folder: Path, estimate: Estimate, traces: Traces) -> None:
+    """What can be said of the same payoffs without any model of learning, in games small enough."""
+    counts = traces.action_counts
+    if math.prod(counts) * len(counts) > MOST_FREE_PAYOFFS:
+        return
+    found = payoff_bounds(traces, slack=SLACK, most_contexts=MOST_BOUNDED)
+    found.beside(estimate.mechanism).to_csv(folder / BOUNDS, index=False, float_format="%.6g")
 
 
 def _draw(folder: Path, estimate: Estimate, traces: Traces, table: pd.DataFrame, scale_known: bool) -> None:
