@@ -100,9 +100,10 @@ def _of_any(mechanism: Mechanism, contexts: Contexts) -> tuple[csr_array, FloatA
         with torch.no_grad():
             return np.nan_to_num(mechanism.context_payoffs(contexts).double().numpy().reshape(-1), nan=0.0)
 
-    given = payoffs(_values(mechanism)) if not count else None
-    offset = given if given is not None else payoffs(np.zeros(count))
-    matrix = csr_array(np.array([payoffs(unit) - offset for unit in np.eye(count)]).reshape(count, -1).T)
+    offset = payoffs(np.zeros(count))
+    if not count:
+        return csr_array((len(offset), 0)), offset
+    matrix = csr_array(np.array([payoffs(unit) - offset for unit in np.eye(count)]).T)
     theta = np.random.default_rng(0).normal(size=count)
     _check_affine(matrix @ theta + offset, payoffs(theta))
     return matrix, offset
@@ -130,11 +131,6 @@ def _named(name: str, values: Tensor) -> list[str]:
 
 def _unknown(mechanism: Mechanism) -> list[Tensor]:
     return [parameter for parameter in mechanism.parameters() if parameter.requires_grad]
-
-
-def _values(mechanism: Mechanism) -> FloatArray:
-    parts = [parameter.detach().double().numpy().reshape(-1) for parameter in _unknown(mechanism)]
-    return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _set(mechanism: Mechanism, theta: FloatArray) -> None:

@@ -78,11 +78,12 @@ def payoff_bounds(
     whole = payoff_set(form, counted, [one(form, traces) for one in know], scale)
     least, point = whole.least_regret()
     epsilon = limits(regret, whole, least, traces) + slack
+    if confidence is not None:
+        # At less than the least regret of this play its set is empty, that of more play need not be.
+        start = whole.with_epsilon(np.fmax(epsilon, least) + ROUNDING)
+        epsilon = epsilon + sampling_margin(start, traces, against, exploration, confidence, seed, replicates)
     found = whole.with_epsilon(epsilon + ROUNDING)
     _check_not_empty(found, least, epsilon, traces)
-    if confidence is not None:
-        epsilon = epsilon + sampling_margin(found, traces, against, exploration, confidence, seed, replicates)
-        found = whole.with_epsilon(epsilon + ROUNDING)
     contexts = contexts_met(found.form, traces, most_contexts).iloc[: None if most_contexts else 0]
     return PayoffBounds(
         table=_table(found, traces, contexts),

@@ -6,7 +6,7 @@ from slow_definitions import random_traces
 from slow_regret import regret as slow_regret
 
 from diml_envs import Traces
-from diml_envs.mechanisms import TabularMechanism
+from diml_envs.mechanisms import CongestionMechanism, NeuralMechanism, TabularMechanism
 from diml_inverse.bounds import departures, hindsight
 
 
@@ -28,6 +28,13 @@ def test_an_agent_that_chose_badly_is_named(worth, share):
     found = departures(TabularMechanism.from_payoffs(table), traces)
     start = f"agent_0 would have gained {share} of its largest payoff difference a round by always playing b"
     assert [sentence.startswith(start) for sentence in found] == ([] if share is None else [True])
+
+
+def test_any_mechanism_will_do():
+    traces = random_traces((3, 3, 3), [12, 12], seed=2)
+    for game in (NeuralMechanism.random(3, 3), CongestionMechanism.random(3, 3)):
+        expected = [slow_regret(game.double(), traces, agent) for agent in range(3)]
+        assert hindsight(game, traces)["gain"].tolist() == pytest.approx(expected)
 
 
 def test_play_that_nothing_beats_is_not_named():

@@ -286,3 +286,15 @@ def test_a_margin_covers_the_regret_of_more_play():
         inside.append([found.contains(truth) for found in sets])
     without, with_margin = np.sum(inside, 0)
     assert without < 16 <= with_margin
+
+
+def test_beside_puts_a_likelihoods_differences_in_the_unit_of_the_set():
+    traces = random_traces((2, 2), [30], seed=17)
+    found = payoff_bounds(traces, 0.2)
+    game = TabularMechanism.from_payoffs(50 * found.centre.table.detach().numpy())
+    beside = found.beside(game)
+    assert beside["inside"].all()
+    of_agent = beside[beside["agent"] == "agent_0"]["payoff_difference"].abs()
+    assert of_agent.max() == pytest.approx(0.5)  # of two actions, the largest difference 1
+    assert found.plot(game).axes
+    assert found.contains(game)
