@@ -147,7 +147,6 @@ def test_folder_holds_what_is_promised(tmp_path, traces, truth):
     written = sorted(path.name for path in (tmp_path / "fit").iterdir())
     tables = ["history.csv", "payoff_differences.csv", "picture.png", "ratios.csv", "summary.txt"]
     assert written == ["bounds.csv", "estimate.safetensors", "fit.json", *tables]
-    assert written == ["estimate.safetensors", "fit.json", *tables]
     read = pd.read_csv(tmp_path / "fit" / "payoff_differences.csv")
     intervals = ["std_error", "low", "high"]
     pairs = ["against", "difference", "difference_std_error", "difference_low", "difference_high"]
