@@ -31,8 +31,9 @@ ASSUMED = {"learning_rate": 0.25, "precision": 1.0, "exploration": 0.02}
 
 def default_mechanism(traces: Traces) -> tuple[str, str]:
     """Name and reason: a free table where the play can fill it, else structure learnt from the play."""
-    free_payoffs = math.prod(traces.action_counts) * traces.num_agents
-    decisions = int(traces.observed.sum())
+    followed = traces.followed
+    free_payoffs = math.prod(traces.action_counts) * int(followed.any(0).sum())
+    decisions = int((traces.observed & followed[:, None]).sum())
     filled = f"{free_payoffs:.6g} free payoffs in a table, {decisions} observed decisions"
     if free_payoffs * DECISIONS_PER_FREE_PAYOFF <= decisions:
         return "tabular", filled

@@ -19,7 +19,7 @@ from diml_inverse.cli.ending import ends_early
 from diml_inverse.cli.fitting import Fit, fit_plays
 from diml_inverse.cli.options import Columns
 from diml_inverse.cli.output import new_folder, note
-from diml_inverse.cli.plays import groups_of, look_first, read_column, read_plays
+from diml_inverse.cli.plays import groups_of, look_first, read_column, read_plays, scripts_given
 from diml_inverse.cli.truth import Truth, truth_from_payoffs, truth_of
 from diml_inverse.files import FACTS
 from diml_inverse.recovered.course import Course
@@ -43,8 +43,9 @@ def fit(
     traces = read_plays(plays, columns)
     if max(traces.action_counts) == 1:
         raise click.ClickException(f"{plays}: no agent ever chose between actions, so there is nothing to recover")
-    look_first(plays, columns, payoff_column, traces, mechanism)
+    traces = look_first(plays, columns, payoff_column, traces, mechanism)
     groups = groups_of(plays, group_column, columns, traces) if group_column else {"": traces}
+    groups = {group: scripts_given(part) for group, part in groups.items()}
     truths = {group: _truth(plays, payoff_column, columns, part) for group, part in groups.items()}
     known = learners_asked_for(learners, parameters, traces)
     settings = {"plays": str(plays), "group_column": group_column, "payoff_column": payoff_column}

@@ -11,7 +11,7 @@ import pandas as pd
 from diml_envs.traces import Traces
 from diml_inverse.cli.candidates import LearnerParameters, default_mechanism, estimator_for
 from diml_inverse.cli.output import note
-from diml_inverse.cli.scores import errors, likelihoods
+from diml_inverse.cli.scores import agreement, agreement_in_words, errors, likelihoods
 from diml_inverse.cli.truth import Truth
 from diml_inverse.diagnosis import diagnose
 from diml_inverse.estimate.estimate import Estimate
@@ -75,9 +75,13 @@ def fit_plays(
     if scale_known:
         scores |= errors(estimate, traces, truth)
     note("on these plays: " + ", ".join(f"{score} {value:.4g}" for score, value in scores.items()))
+    compared = agreement(table)
+    for line in agreement_in_words(compared, () if truth is None else truth.unpaid):
+        note(line)
     facts = {
         **settings,
         "seed": seed,
+        "agreement": compared,
         "stopped": stopped,
         "mechanism": name,
         "learner_parameters": estimate.dynamics.config() if learners is None else learners.values,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import numpy as np
 import pandas as pd
 
-from diml_envs.traces import Traces
+from diml_envs.traces import Label, Traces
 from diml_envs.traces.delimited import dialect_of
 from diml_inverse.cli.commands.changes import option_of
 from diml_inverse.cli.options import Columns
 from diml_inverse.cli.output import check_is_file, note
 from diml_inverse.inspection import Inspection, inspect
+from diml_inverse.inspection.scripts import repeated_moves
 from diml_inverse.plugins import nearest
 
 
@@ -75,24 +77,33 @@ def groups_of(path: Path, name: str, columns: Columns, traces: Traces) -> dict[s
         click.ClickException: the column changes, or is empty, within an episode.
     """
     frame = read_column(path, name, columns, "--group-column")
-    label = frame[columns.episode].astype("string")
-    if columns.other is not None and columns.match is None:  # each person's rows are an episode
-        label = label + "/" + frame[columns.person or ""].astype("string")
-    values = frame.groupby(label)[name]
+    values = frame.groupby(source_labels(frame, columns))[name]
     changing = values.nunique(dropna=False)
     if (changing > 1).any():
         raise click.ClickException(f"column {name!r} changes within episode {changing.idxmax()!r}")
     value_of = values.first()
     if value_of.isna().any():
         raise click.ClickException(f"column {name!r} is empty in episode {value_of.isna().idxmax()!r}")
-    named = traces.episodes
-    if columns.match is not None and traces.sessions is not None:
-        named = tuple(traces.session_labels[session] for session in traces.sessions)
-    of_episode = [value_of[str(label)] for label in named]
+    of_episode = [value_of[str(label)] for label in sources_of(traces, columns)]
     return {
         str(value): traces[[i for i, found in enumerate(of_episode) if found == value]]
         for value in sorted(set(of_episode))
     }
+
+
+def source_labels(frame: pd.DataFrame, columns: Columns) -> pd.Series[str]:
+    """Of each row, what `sources_of` calls the episodes that come from it, as text."""
+    label = frame[columns.episode].astype("string")
+    if columns.other is not None and columns.match is None:  # each person's rows are an episode
+        label = label + "/" + frame[columns.person or ""].astype("string")
+    return label
+
+
+def sources_of(traces: Traces, columns: Columns) -> tuple[Label, ...]:
+    """Of each episode its label or, where matches make the episodes, its session's: what the file's column says."""
+    if columns.match is None or traces.sessions is None:
+        return traces.episodes
+    return tuple(traces.session_labels[session] for session in traces.sessions)
 
 
 def check_numbers(frame: pd.DataFrame, name: str) -> None:
@@ -110,17 +121,37 @@ def look(plays: Path, columns: Columns, payoff_column: str | None, traces: Trace
     return inspect(plays, payoff_column, **columns.reading())
 
 
-def look_first(plays: Path, columns: Columns, payoff_column: str | None, traces: Traces, mechanism: str) -> None:
-    """Tell the person at the terminal what a look at the play finds.
+def look_first(plays: Path, columns: Columns, payoff_column: str | None, traces: Traces, mechanism: str) -> Traces:
+    """Tell the person at the terminal what a look at the play finds. The play, its scripts taken as given.
 
     Raises:
         click.ClickException: a fit makes no sense, and its form was not asked for by name.
     """
-    for finding in look(plays, columns, payoff_column, traces).findings:
+    found = look(plays, columns, payoff_column, traces)
+    scripts = {f"--given {agent}" for agent in found.given}
+    for finding in found.findings:
         if finding.severity == "unusable" and (mechanism == "auto" or finding.kind == "single_rounds"):
             option = f" ({finding.option})" if finding.option else ""
             raise click.ClickException(f"{plays}: {finding.message}. {finding.remedy}{option}")
-        note(str(finding))
+        if finding.option not in scripts:
+            note(str(finding))
+    return scripts_given(traces, found.given)
+
+
+def scripts_given(traces: Traces, scripts: Sequence[str] | None = None) -> Traces:
+    """The play with agents who make the same moves in all its episodes taken as given, which is told.
+
+    scripts: their names, where they are known.
+    """
+    found = repeated_moves(traces) if scripts is None else scripts
+    new = [agent for agent in found if agent not in traces.given]
+    if not new:
+        return traces
+    note(
+        f"{', '.join(new)}: the same moves in all episodes, whatever the others do; taken as given, so that nothing is "
+        "fitted to them, and the verdict leaves them out"
+    )
+    return traces.replace(given=[*traces.given, *new])
 
 
 def tell(plays: Path, columns: Columns, payoff_column: str | None, json: bool) -> int:

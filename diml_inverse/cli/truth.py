@@ -10,17 +10,20 @@ import torch
 
 from diml_envs.mechanisms import Mechanism, TabularMechanism
 from diml_envs.traces import Traces
+from diml_envs.traces.columns import Columns as FrameColumns
+from diml_envs.traces.columns import both_sides, own_rows
 from diml_inverse.cli.candidates import logit_learners
 from diml_inverse.cli.games import GAMES, make
-from diml_inverse.cli.plays import Columns, check_numbers
+from diml_inverse.cli.plays import Columns, check_numbers, source_labels, sources_of
 from diml_inverse.dynamics import Dynamics, LogitDynamics
 
 
 class Truth(NamedTuple):
-    """dynamics: None if the learners were others than logit-Q, or people."""
+    """dynamics: None if the learners were others than logit-Q, or people. unpaid: agents of whom no payoff is known."""
 
     mechanism: Mechanism
     dynamics: Dynamics | None = None
+    unpaid: tuple[str, ...] = ()
 
 
 def truth_of(traces: Traces) -> Truth | None:
@@ -39,24 +42,49 @@ def truth_of(traces: Traces) -> Truth | None:
 
 
 def truth_from_payoffs(frame: pd.DataFrame, payoff: str, columns: Columns, traces: Traces) -> Truth:
-    """The payoff table that realised payoffs show: their mean at each profile played, NaN at the others."""
+    """The payoff table that realised payoffs show: their mean at each profile played, NaN at the others.
+
+    Of agents without a payoff all is NaN. Only rows of these episodes count: other groups may be paid otherwise.
+
+    Raises:
+        ValueError: nobody has a payoff in a round in which all actions are known.
+    """
     check_numbers(frame, payoff)
-    if columns.agent is None or columns.other is not None:
-        raise ValueError(f"column {payoff!r} cannot be compared with: it needs a row and a seat for every agent")
-    rounds = [columns.episode, columns.round, *([] if columns.match is None else [columns.match])]
-    wide = frame.pivot(index=rounds, columns=columns.agent, values=[columns.action, payoff])
-    wide = wide.dropna()
-    if wide.empty:
-        raise ValueError(
-            f"column {payoff!r}: no round has all agents' payoffs and actions, so there is nothing to compare with"
-        )
-    profiles = [
-        wide[columns.action][agent].map({str(label): b for b, label in enumerate(labels)}).astype(int)
-        for agent, labels in zip(traces.agents, traces.action_labels, strict=True)
-    ]
-    means = wide[payoff][list(traces.agents)].astype(float).groupby(profiles).mean()
+    here = frame[source_labels(frame, columns).isin([str(label) for label in sources_of(traces, columns)])]
+    wide = _rounds(here, payoff, columns)
+    played = wide[columns.action][list(traces.agents)].dropna()
     table = np.full((*traces.action_counts, traces.num_agents), np.nan)
-    table[tuple(np.array(means.index.to_list()).T)] = means.to_numpy()
+    for i, agent in enumerate(traces.agents):
+        earned = wide[payoff][agent].loc[played.index].dropna().astype(float)
+        means = earned.groupby(_profiles(played.loc[earned.index], traces)).mean()
+        if len(means):
+            table[(*np.array(means.index.to_list()).T, i)] = means.to_numpy()
+    unpaid = tuple(
+        agent for agent, own in zip(traces.agents, np.moveaxis(table, -1, 0), strict=True) if np.isnan(own).all()
+    )
+    if len(unpaid) == traces.num_agents:
+        raise ValueError(f"column {payoff!r}: no round has all agents' actions and a payoff: nothing to compare with")
     mechanism = TabularMechanism(traces.action_counts)
     mechanism.table.data = torch.tensor(table)
-    return Truth(mechanism)
+    return Truth(mechanism, unpaid=unpaid)
+
+
+def _rounds(frame: pd.DataFrame, payoff: str, columns: Columns) -> pd.DataFrame:
+    """A row for each round of a group, columns (action or payoff, agent)."""
+    found = FrameColumns(*columns[: len(FrameColumns._fields)]).found_in(frame)
+    keys = [found.episode, found.round, *([] if found.match is None else [found.match])]
+    if found.other is not None:
+        keys.append(str(found.person))
+        frame, found = both_sides(frame, found)
+        frame = frame.assign(**{payoff: frame[payoff].where(own_rows(frame))})  # the other's is not in the row
+    elif found.agent is None:
+        raise ValueError(f"column {payoff!r} cannot be compared with: seats mean nothing here, so nobody has a table")
+    return frame.pivot(index=keys, columns=found.agent, values=[found.action, payoff])
+
+
+def _profiles(played: pd.DataFrame, traces: Traces) -> list[pd.Series[int]]:
+    """Each agent's actions as numbers, from their labels as text."""
+    return [
+        played[agent].map({str(label): b for b, label in enumerate(labels)}).astype(int)
+        for agent, labels in zip(traces.agents, traces.action_labels, strict=True)
+    ]

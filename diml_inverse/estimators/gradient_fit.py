@@ -20,6 +20,7 @@ from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.estimators.training import Training
 from diml_inverse.likelihood import observe
 from diml_inverse.recovered.course import Stages, current
+from diml_inverse.recovered.recovered import given_in
 from diml_inverse.uncertainty.network import NetworkUncertainty
 
 TRIAL_PATIENCE, TRIAL_EPOCHS = 20, 300  # of a network: enough to rank it
@@ -114,6 +115,7 @@ class GradientFit(GradientSettings):
                 "epochs": [training.epoch for training in trainings],
                 "best_epochs": [training.best_epoch for training in trainings],
                 **({"stopped": course.why} if cut_short else {}),
+                **given_in(traces),
             },
             NetworkUncertainty(mechanism, dynamics, observe(mechanism, dynamics, traces), self._of_learners()),
         )

@@ -29,6 +29,7 @@ from diml_inverse.dynamics.units import (
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.likelihood import ObservedPlay, nonfinite_place, observe, total_log_likelihood
 from diml_inverse.recovered.course import current
+from diml_inverse.recovered.recovered import given_in
 from diml_inverse.uncertainty.maximum import MaximumUncertainty
 
 MEMORY = 50  # steps that L-BFGS remembers: learners' parameters and payoffs curve very unevenly
@@ -112,7 +113,7 @@ class StructuredMLE:
             pd.DataFrame(objective.history),
             traces.agents,
             traces.action_labels,
-            self._info(result),
+            self._info(result) | given_in(traces),
             MaximumUncertainty(mechanism, dynamics, play, self.ridge, of_learners, weights),
         )
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from diml_envs.mechanisms.base import Contexts, Mechanism, distinct_rows
 from diml_envs.traces import Traces
+from diml_inverse.likelihood.sequences import sequences
 
 
 def on_support(traces: Traces, actions: Tensor) -> Tensor:
@@ -30,11 +31,12 @@ def on_support(traces: Traces, actions: Tensor) -> Tensor:
 def visited_contexts(traces: Traces) -> pd.DataFrame:
     """The contexts whose payoffs can have shaped a later choice, most visited first.
 
-    Columns: agent (its number), visits (rounds in which the agent met the context and chose again afterwards), and
-    one column for each agent's action, the agent's own being -1. Rounds in which another's action was not observed
-    are left out.
+    Columns: agent (its number), visits (rounds in which whoever sat there met the context and chose again afterwards,
+    a person also in a later match), and one column for each agent's action, the agent's own being -1. Rounds in which
+    another's action was not observed are left out, and so are seats whose moves are given.
     """
-    frames = [_contexts_of_agent(traces, agent) for agent in range(traces.num_agents)]
+    again = _chose_again(traces)
+    frames = [_contexts_of_agent(traces, again, agent) for agent in range(traces.num_agents)]
     table = pd.concat(frames, ignore_index=True)
     return table.sort_values(["agent", "visits"], ascending=[True, False], kind="stable").reset_index(drop=True)
 
@@ -87,9 +89,9 @@ def _possible(counts: tuple[int, ...], agent: int) -> pd.DataFrame:
     return pd.DataFrame(profiles, columns=list(range(len(counts)))).assign(agent=agent)
 
 
-def _contexts_of_agent(traces: Traces, agent: int) -> pd.DataFrame:
+def _contexts_of_agent(traces: Traces, again: NDArray[np.bool_], agent: int) -> pd.DataFrame:
     others = np.delete(np.arange(traces.num_agents), agent)
-    met = traces.observed[:, :, others].all(-1) & _followed(traces, agent)
+    met = traces.observed[:, :, others].all(-1) & again[..., agent]
     profiles = torch.tensor(traces.actions[met])
     profiles[:, agent] = -1
     distinct, place = distinct_rows(profiles)
@@ -99,7 +101,13 @@ def _contexts_of_agent(traces: Traces, agent: int) -> pd.DataFrame:
     return frame
 
 
-def _followed(traces: Traces, agent: int) -> NDArray[np.bool_]:
-    """bool [E, T]: the agent's choice is observed in some later round of the episode."""
-    later = traces.observed[:, ::-1, agent].cumsum(1)[:, ::-1] - traces.observed[:, :, agent]
-    return later > 0
+def _chose_again(traces: Traces) -> NDArray[np.bool_]:
+    """bool [E, T, N]: who sits there is followed, and a choice of his is observed in some later round."""
+    order = sequences(traces)
+    place = order.episode, order.round, order.seat
+    chosen = traces.observed[place]
+    so_far = np.cumsum(chosen)
+    ends = np.repeat(order.starts[1:], np.diff(order.starts)) - 1  # the last round of the same memory
+    found = np.zeros(traces.actions.shape, bool)
+    found[place] = so_far[ends] > so_far
+    return found

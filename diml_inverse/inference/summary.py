@@ -117,9 +117,11 @@ def _difference_rows(estimate: Recovered, level: float, covariance: str | None, 
 
 
 def _cells(estimate: Recovered) -> Iterator[tuple[str, int, tuple[int, ...], int]]:
-    """Name, agent, profile and own action of every payoff difference."""
-    labels = estimate.action_labels
+    """Name, agent, profile and own action of every payoff difference, but of agents whose moves were given."""
+    labels, given = estimate.action_labels, estimate.info.get("given", ())
     for agent, who in enumerate(estimate.agents):
+        if who in given:
+            continue
         counts = [1 if other == agent else count for other, count in enumerate(estimate.mechanism.action_counts)]
         for profile in np.ndindex(*counts):
             others = play_in_words(estimate.agents, labels, profile, agent)

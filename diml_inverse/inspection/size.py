@@ -92,7 +92,9 @@ def _sharing(traces: Traces) -> list[list[int]]:
 
 
 def _free_payoffs(traces: Traces) -> Iterator[Finding]:
-    free, decisions = traces.num_agents * math.prod(traces.action_counts), int(traces.observed.sum())
+    followed = traces.followed
+    free = int(followed.any(0).sum()) * math.prod(traces.action_counts)
+    decisions = int((traces.observed & followed[:, None]).sum())
     if free <= decisions:
         return
     shared = max(traces.action_counts) ** 2  # of a form that all agents share, own action against another's

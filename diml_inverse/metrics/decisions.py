@@ -12,8 +12,8 @@ FloatArray = NDArray[np.float64]
 
 
 def scored_decisions(traces: Traces) -> BoolArray:
-    """bool [E, T, N]: observed choices of rounds 1..T-1. In round 0 nothing has been learnt."""
-    scored = traces.observed
+    """bool [E, T, N]: observed choices of rounds 1..T-1, given moves left out. In round 0 nothing is learnt yet."""
+    scored = traces.observed & traces.followed[:, None]
     scored[:, 0] = False
     return scored
 

@@ -25,6 +25,11 @@ from diml_inverse.recovered.file import FORMAT, UNCERTAINTY
 from diml_inverse.uncertainty.base import Uncertainty
 
 
+def given_in(traces: Traces) -> dict[str, Any]:
+    """For `Recovered.info`: agents whose moves were given, of whom nothing was recovered; empty if none."""
+    return {"given": list(traces.given)} if traces.given else {}
+
+
 @dataclass(frozen=True)
 class Recovered:
     """What an estimator found. Users meet it as `Estimate`, which adds intervals and predictions.

@@ -23,6 +23,7 @@ from diml_inverse.dynamics.logit import LogitDynamics
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.likelihood import observe
 from diml_inverse.likelihood.curvature import AgentPlay, agent_play
+from diml_inverse.recovered.recovered import given_in
 from diml_inverse.structure.evidence import Features, Posterior, Problem
 from diml_inverse.structure.kinds import Game, Kind, default_kinds, num_weights, weights_of_agents
 from diml_inverse.structure.left_out import with_kinds_left_out
@@ -86,6 +87,7 @@ class InteractionEvidence:
                 "estimator": type(self).__name__,
                 "nothing_found": nothing,
                 "kinds": _composition(posterior, kinds, game, mechanism),
+                **given_in(traces),
             },
         )
         mean = estimate.log_likelihood(traces)

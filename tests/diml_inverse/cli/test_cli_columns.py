@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 import numpy as np
 import pandas as pd
-import pytest
 import torch
 
 from diml_envs import Traces
@@ -60,8 +59,12 @@ def test_each_persons_rows_are_an_episode_where_only_he_is_known(tmp_path: Path)
     traces = read_plays(tmp_path / "plays.csv", columns)
     assert traces.given == ("other",)
     assert set(groups_of(tmp_path / "plays.csv", "treatment", columns, traces)) == {"10", "20"}
-    with pytest.raises(ValueError, match="'treatment' cannot be compared with"):
-        truth_from_payoffs(STRANGERS, "treatment", columns, traces)
+    frame = STRANGERS.assign(theirs=1 - STRANGERS["choice"], pay=STRANGERS["choice"] + 5.0)
+    frame = frame.astype({name: str for name in frame.columns if name != "pay"})
+    both = Traces.from_frame(STRANGERS.assign(theirs=1 - STRANGERS["choice"]), **columns.reading())
+    truth = truth_from_payoffs(frame, "pay", columns, both)
+    np.testing.assert_array_equal(truth.mechanism(torch.tensor([[0, 1], [1, 0]])).detach(), [[5, np.nan], [6, np.nan]])
+    assert truth.unpaid == ("other",)
 
 
 def test_given_agents_of_a_file_that_keeps_everything(tmp_path: Path) -> None:

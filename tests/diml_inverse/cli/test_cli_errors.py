@@ -66,7 +66,10 @@ def diml(line):
         ("fit plays.csv -o fit --episode-column epsiode", "did you mean 'episode'?"),
         ("fit plays.csv -o fit --payoff-column payof", "did you mean 'payoff'?"),
         ("fit plays.csv -o fit --payoff-column treatment", "column 'treatment' must hold numbers"),
-        ("fit unpaid.csv -o fit --payoff-column payoff", "column 'payoff': no round has all agents' payoffs"),
+        (
+            "fit unpaid.csv -o fit --payoff-column payoff",
+            "column 'payoff': no round has all agents' actions and a payoff",
+        ),
         ("fit infinite.csv -o fit --payoff-column payoff", "column 'payoff' must hold finite numbers"),
         ("rollout diml/Congestion-v0 -o x.nc", "did you mean 'diml/congestion_v0'?"),  # Gymnasium's id
         ("tasks nonsense", "no task 'nonsense'"),
