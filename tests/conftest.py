@@ -23,6 +23,7 @@ from diml_envs.mechanisms import (
     PairwiseMechanism,
     PublicGoodsMechanism,
     SumMechanism,
+    SymmetricTableMechanism,
     TabularMechanism,
     TollMechanism,
 )
@@ -61,6 +62,7 @@ EXAMPLES: dict[str, Callable[[], Mechanism]] = {
     "anonymous with inputs": lambda: AnonymousMechanism.random(5, 3),
     "anonymous with outputs": _anonymous_with_outputs,
     "own load": lambda: OwnLoadMechanism(4, 3, embedding_dim=3, hidden=(16,), seed=1),
+    "symmetric table": lambda: SymmetricTableMechanism.random(3, 3),
     "own load table": lambda: _drawn(OwnLoadTableMechanism(4, 3)),
     "aggregative": lambda: AggregativeMechanism(4, [0.5, 3.0, 1.0], hidden=(16,), seed=1),
     "pairwise": lambda: _drawn(PairwiseMechanism(4, 3)),

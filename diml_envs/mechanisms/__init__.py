@@ -14,6 +14,7 @@ from diml_envs.mechanisms.own_load_table import OwnLoadTableMechanism
 from diml_envs.mechanisms.pairwise import PairwiseMechanism
 from diml_envs.mechanisms.public_goods import PublicGoodsMechanism
 from diml_envs.mechanisms.symmetric import SymmetricMechanism
+from diml_envs.mechanisms.symmetric_table import SymmetricTableMechanism
 from diml_envs.mechanisms.tabular import TabularMechanism
 from diml_envs.mechanisms.toll import TollMechanism
 
@@ -34,6 +35,7 @@ __all__ = [
     "PublicGoodsMechanism",
     "SumMechanism",
     "SymmetricMechanism",
+    "SymmetricTableMechanism",
     "TabularMechanism",
     "TollMechanism",
     "check_mechanism",

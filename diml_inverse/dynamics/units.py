@@ -17,6 +17,7 @@ from diml_envs.mechanisms.base import Contexts, Mechanism
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.learner import LearnerDynamics
 from diml_inverse.dynamics.parameters import LearnerParameters
+from diml_inverse.dynamics.state_learning import StateLearning
 
 INSIDE = 3.0  # precision while fitting: that of E1 to E3, on which steps and starts of networks were tried
 IN_PAYOFFS, PER_PAYOFF = ("bonus", "habit"), ("precision",)  # learners' parameters with a unit
@@ -45,7 +46,15 @@ def learners_in_unit(dynamics: Dynamics, unit: float) -> Dynamics:
             _multiply(changed.learner, name, unit)
         elif name in IN_PAYOFFS:
             _multiply(changed.learner, name, 1 / unit)
+    _scale_first(changed, 1 / unit)
     return changed
+
+
+@torch.no_grad()
+def _scale_first(dynamics: Dynamics, factor: float) -> None:
+    """First attractions are payoffs of a kind."""
+    if isinstance(dynamics, StateLearning) and dynamics.first is not None:
+        dynamics.first.mul_(factor)
 
 
 @torch.no_grad()
@@ -68,6 +77,8 @@ def learners_back(fitted: Dynamics, original: Dynamics, unit: float) -> Dynamics
         for name in back.learner.names:
             if name not in back.learner.fitted:
                 back.learner.register_buffer(name, getattr(original.learner, name).clone())
+    if isinstance(back, StateLearning) and isinstance(original, StateLearning) and not back.fits_first:
+        back.first = None if original.first is None else original.first.clone()
     return back
 
 

@@ -33,6 +33,9 @@ from diml_inverse.recovered.recovered import given_in
 from diml_inverse.uncertainty.maximum import MaximumUncertainty
 
 MEMORY = 50  # steps that L-BFGS remembers: learners' parameters and payoffs curve very unevenly
+STEPS = 60  # of each start
+SPREAD = 0.5  # of starts around the usual one, in logits
+FIRST = "first"  # attractions that learners start from: payoffs of a kind, with the ridge of payoffs
 
 
 class StructuredMLE:
@@ -49,6 +52,8 @@ class StructuredMLE:
         seed: for mechanisms whose start is drawn.
         device: where to compute.
         tolerance: relative improvement of the mean log-likelihood at which to stop.
+        starts: tried for a few steps each, the first as above, the others drawn around it; the fit goes on from the
+            best. Likelihoods of learners with states have several maxima.
 
     Raises:
         ValueError: a mechanism without parameters, or a setting outside its range.
@@ -63,6 +68,7 @@ class StructuredMLE:
         seed: int = 0,
         device: str = "cpu",
         tolerance: float = 1e-13,
+        starts: int = 1,
     ) -> None:
         if not any(True for _ in mechanism.parameters()):
             raise ValueError(f"{type(mechanism).__name__} has no parameters to fit")
@@ -72,7 +78,9 @@ class StructuredMLE:
             raise ValueError(f"max_iterations must be at least 1, seed at least 0; got {max_iterations}, {seed}")
         self.mechanism, self.dynamics = mechanism, dynamics
         self.ridge, self.max_iterations, self.seed, self.device = ridge, max_iterations, seed, device
-        self.tolerance = tolerance
+        if starts < 1:
+            raise ValueError(f"starts must be at least 1; got {starts}")
+        self.tolerance, self.starts = tolerance, starts
 
     def fit(self, traces: Traces) -> Estimate:
         """Fit to all of the traces.
@@ -83,26 +91,15 @@ class StructuredMLE:
         """
         mechanism = copy.deepcopy(self.mechanism).double().to(self.device).requires_grad_(True)
         original = copy.deepcopy(self.dynamics).to(self.device)
+        original.for_game(mechanism)
         play = observe(mechanism, original, traces)
         unit = unit_of_fit(mechanism, original, play.contexts)
         dynamics = into_unit(mechanism, original, unit)
         mechanism.reset_parameters(seeded_generator(self.seed, "fit"))
         ridge = self.ridge * (unit / payoff_unit(original) * INSIDE) ** 2
         objective = _Objective(mechanism, dynamics, play, ridge)
-        result = minimize(
-            objective,
-            objective.start(),
-            jac=True,
-            method="L-BFGS-B",
-            callback=objective.record,
-            options={
-                "maxiter": self.max_iterations,
-                "maxfun": 2 * self.max_iterations,
-                "ftol": self.tolerance,
-                "gtol": 1e-8,
-                "maxcor": MEMORY,
-            },
-        )
+        start, tried = self._best_start(objective)
+        result = self._climb(objective, start, self.max_iterations)
         objective(result.x)
         weights = ridges_in_payoff_units(mechanism, ridge, unit)
         dynamics = out_of_unit(mechanism, dynamics, original, unit)
@@ -113,9 +110,40 @@ class StructuredMLE:
             pd.DataFrame(objective.history),
             traces.agents,
             traces.action_labels,
-            self._info(result) | given_in(traces),
+            self._info(result) | given_in(traces) | ({"starts": tried} if tried else {}),
             MaximumUncertainty(mechanism, dynamics, play, self.ridge, of_learners, weights),
         )
+
+    def _climb(self, objective: _Objective, start: NDArray[np.float64], iterations: int) -> OptimizeResult:
+        options = {"maxiter": iterations, "maxfun": 2 * iterations, "ftol": self.tolerance, "gtol": 1e-8}
+        return minimize(
+            objective,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            callback=objective.record,
+            options={**options, "maxcor": MEMORY},
+        )
+
+    def _best_start(self, objective: _Objective) -> tuple[NDArray[np.float64], list[float]]:
+        """Where to climb from: the best of several starts after a few steps, and the mean log-likelihood of each."""
+        usual = objective.start()
+        if self.starts == 1:
+            return usual, []
+        rng = np.random.default_rng(self.seed)
+        points = [
+            usual,
+            *(usual + SPREAD * rng.normal(size=usual.shape) for _ in range(self.starts - 1)),
+        ]
+        climbs = []
+        for point in points:
+            before, objective.history = objective.history, []
+            climb = self._climb(objective, point, STEPS)
+            climbs.append(climb)
+            if before and climb.fun >= min(other.fun for other in climbs[:-1]):
+                objective.history = before  # that of the best so far
+        best = min(climbs, key=lambda climb: climb.fun if np.isfinite(climb.fun) else np.inf)
+        return best.x, [-float(climb.fun) for climb in climbs]
 
     def _info(self, result: OptimizeResult) -> dict[str, Any]:
         return {
@@ -158,10 +186,12 @@ class _Objective:
 
     def __init__(self, mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay, ridge: float) -> None:
         self.mechanism, self.dynamics, self.play = mechanism, dynamics, play
-        of_learners = [parameter for parameter in dynamics.parameters() if parameter.requires_grad]
+        named = [(name, p) for name, p in dynamics.named_parameters() if p.requires_grad]
+        of_learners = [parameter for _, parameter in named]
         self.parameters = [*mechanism.parameters(), *of_learners]
         on_payoffs = [torch.full_like(parameter, ridge) for parameter in mechanism.parameters()]
-        self.ridge = parameters_to_vector([*on_payoffs, *map(torch.zeros_like, of_learners)])
+        on_learners = [torch.full_like(p, ridge if name == FIRST else 0.0) for name, p in named]
+        self.ridge = parameters_to_vector([*on_payoffs, *on_learners])
         self.decisions = int(play.scored.sum())
         self.history: list[dict[str, float]] = []
         self.begun = time.perf_counter()

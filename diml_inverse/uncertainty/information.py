@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from diml_envs.mechanisms.tabular import TabularMechanism
-from diml_inverse.likelihood import MOST_PAYOFFS, ObservedPlay, decision_log_likelihoods
+from diml_inverse.likelihood import MOST_PAYOFFS, ObservedPlay, decision_log_likelihoods, is_compiled
 from diml_inverse.uncertainty.fitted import Fitted, flat, gradients
 
 # A Hessian of so many parameters takes 200 MB and its eigenvectors a minute or two; both grow fast from here.
@@ -40,18 +40,29 @@ def observed_information(fitted: Fitted, play: ObservedPlay) -> Information:
             f"standard errors take a matrix of all parameters: {fitted.size} are too many, at most {MOST_PARAMETERS}; "
             "use a mechanism with structure, or diml_inverse.inference.bootstrap"
         )
+    whole = is_compiled(play, fitted.dynamics)  # then nothing is held along the play, and persons stay together
     hessian = torch.zeros(fitted.size, fitted.size, dtype=torch.float64)
-    scores, totals = [], []
-    for part in in_parts(play, fitted.mechanism.num_actions, MOST_PAYOFFS):
+    for part in [play] if whole else in_parts(play, fitted.mechanism.num_actions, MOST_PAYOFFS):
         hessian -= _hessian(fitted, part)
-    for episode in in_parts(play, 1, 1):
-        total = decision_log_likelihoods(fitted.mechanism, fitted.dynamics, episode).sum()
+    scores, totals = [], []
+    for total in _totals(fitted, play) if whole else _totals_apart(fitted, play):
         scores.append(flat(gradients(total, fitted.parameters, torch.ones_like(total))).cpu())
         totals.append(total.detach().cpu())
     found = Information((hessian + hessian.T) / 2, torch.cat(scores), torch.stack(totals))
     if not all(bool(part.isfinite().all()) for part in found):
         raise FloatingPointError("NaN or infinity in the derivatives of the log-likelihood at the estimate")
     return found
+
+
+def _totals(fitted: Fitted, play: ObservedPlay) -> Iterator[Tensor]:
+    """Log-likelihood of each episode, given what its people had learnt before."""
+    yield from decision_log_likelihoods(fitted.mechanism, fitted.dynamics, play).sum((1, 2))
+
+
+def _totals_apart(fitted: Fitted, play: ObservedPlay) -> Iterator[Tensor]:
+    """The same, of one episode after another."""
+    for episode in in_parts(play, 1, 1):
+        yield decision_log_likelihoods(fitted.mechanism, fitted.dynamics, episode).sum()
 
 
 def _hessian(fitted: Fitted, play: ObservedPlay) -> Tensor:
