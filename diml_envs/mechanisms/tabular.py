@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from diml_envs.mechanisms.base import Mechanism
+from diml_envs.mechanisms.base import Contexts, Mechanism
 from diml_envs.mechanisms.initialisation import seeded_generator
 
 LARGEST_TABLE = 2**26  # payoffs; 256 MB in float32
@@ -74,6 +74,11 @@ class TabularMechanism(Mechanism):
     def forward(self, actions: Tensor) -> Tensor:
         self.validate(actions)
         return self.table[tuple(actions.unbind(-1))]
+
+    def context_payoffs(self, contexts: Contexts) -> Tensor:
+        profiles, gather, exists = contexts.inputs  # made by `contexts`, so no need to validate them each time
+        payoffs = self.table[tuple(profiles.unbind(-1))].reshape(-1)[gather]
+        return payoffs if bool(exists.all()) else payoffs.masked_fill(~exists, torch.nan)
 
 
 def payoff_table(mechanism: Mechanism) -> Tensor:

@@ -96,7 +96,7 @@ class DIML(GradientSettings):
         """The table that predicts best under learners of unknown feedback, if any table applies; else a network."""
         families = default_families()
         tables = [family for family in families if not family.network and family.build(traces) is not None]
-        comparison = FamilyComparison(UNKNOWN_FEEDBACK, tables or families, self.seed, self.all_settings())
+        comparison = FamilyComparison(UNKNOWN_FEEDBACK, tables or families, self.seed, self.all_settings(), 1)
         chosen = next(row for row in comparison.fit(traces).info["families"] if row["chosen"])
         form = next(family.build(traces) for family in families if family.name == chosen["family"])
         assert form is not None

@@ -16,8 +16,9 @@ from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.dynamics.learner import LearnerDynamics
 from diml_inverse.dynamics.members import default_members
 from diml_inverse.estimate.estimate import Estimate
-from diml_inverse.estimators.held_out import Fold, Outcome, cross_validated, folds
+from diml_inverse.estimators.held_out import Folds, Outcome, Starts, cross_validated, folds
 from diml_inverse.estimators.maximum_likelihood import StructuredMLE
+from diml_inverse.recovered.course import current
 from diml_inverse.recovered.protocol import FitsMechanism
 from diml_inverse.uncertainty.base import Uncertainty
 from diml_inverse.uncertainty.choice import ChoiceUncertainty
@@ -27,7 +28,7 @@ EstimatorUnder = Callable[[Dynamics], FitsMechanism]
 MOST_ALIKE = 4  # members fitted besides the chosen one because they predict as well
 FEWEST = 3  # members that go on to the next trial
 TRIALS, FACTOR = 3, 3  # efforts, each so many times the one before
-ITERATIONS, TOLERANCE = 300, 1e-9  # of a table's last trial
+ITERATIONS, TOLERANCE = 300, 1e-7  # of a table's last trial
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class _Trial:
     dynamics: Dynamics
     outcome: Outcome
     number: int
+    starts: Starts
 
 
 def rising(most: int) -> list[int]:
@@ -100,7 +102,7 @@ class DynamicsComparison:
         ranked = self._compared(members, folds(traces, self.seed))
         estimate, ranked = self._refitted(ranked, traces)
         rows = {trial.member: _row(trial, ranked) for trial in ranked}
-        learners = [rows[name] for name in members]
+        learners = [rows[name] for name in members if name in rows]  # all, unless time was over
         alike = self._alike(ranked, traces)
         for row in learners:
             row["told_apart"] = row["member"] not in alike
@@ -111,7 +113,7 @@ class DynamicsComparison:
         """Fits to all episodes of members that predict the same held-out episodes no surely worse than the chosen."""
         chosen, found = ranked[0], dict[str, Estimate]()
         for trial in ranked[1:]:
-            if trial.number != chosen.number or trial.outcome.failed or len(found) == MOST_ALIKE:
+            if trial.number != chosen.number or trial.outcome.failed or len(found) == MOST_ALIKE or current().over:
                 continue
             behind = chosen.outcome.mean - trial.outcome.mean
             if not behind > trial.outcome.standard_error_to(chosen.outcome):
@@ -119,21 +121,45 @@ class DynamicsComparison:
                     found[trial.member] = self.estimator(trial.dynamics).fit(traces)
         return found
 
-    def _compared(self, members: Mapping[str, Dynamics], parts: Sequence[Fold]) -> list[_Trial]:
+    def _compared(self, members: Mapping[str, Dynamics], parts: Folds) -> list[_Trial]:
         """All members, best first; going further is better."""
         in_play, ranked = list(members), list[_Trial]()
+        starts: dict[str, Starts] = {name: {} for name in members}
         for number, estimator in enumerate(self.trials, 1):
             last = number == len(self.trials)
             if len(in_play) <= FEWEST and not last:
                 continue
             used = parts if last else parts[:1]
-            outcomes = {name: cross_validated(estimator(members[name]), used) for name in in_play}
-            trials = [_Trial(name, members[name], outcome, number) for name, outcome in outcomes.items()]
+            outcomes = self._outcomes(number, estimator, {name: members[name] for name in in_play}, used, starts)
+            trials = [_Trial(name, members[name], outcome, number, starts[name]) for name, outcome in outcomes.items()]
             trials.sort(key=lambda trial: trial.outcome.mean, reverse=True)
             ranked = [*trials, *_without(ranked, trials)]
             better = trials[: max(-(-len(trials) // 2), FEWEST)]
             in_play = [trial.member for trial in better if not trial.outcome.failed]
+            if current().over:
+                break
         return ranked
+
+    def _outcomes(
+        self,
+        number: int,
+        estimator: EstimatorUnder,
+        members: Mapping[str, Dynamics],
+        parts: Folds,
+        starts: Mapping[str, Starts],
+    ) -> dict[str, Outcome]:
+        """Of each member, in this trial; of those reached, when the fit's time is over."""
+        outcomes: dict[str, Outcome] = {}
+        course = current()
+        with course.stages(len(members), "learner") as stages:
+            for name, dynamics in members.items():
+                stages.begin(f"{number} of {len(self.trials)}: {name}")
+                outcome = cross_validated(estimator(dynamics), parts, starts[name])
+                if course.over and (outcomes or number > 1):  # what was cut short cannot be compared
+                    break
+                outcomes[name] = outcome
+                stages.done()
+        return outcomes
 
     def _refitted(self, ranked: list[_Trial], traces: Traces) -> tuple[Estimate, list[_Trial]]:
         """The fit of the best that can be fitted to all episodes too; the trials, its own first."""
@@ -142,13 +168,19 @@ class DynamicsComparison:
             if trial.outcome.failed:
                 continue
             try:
-                estimate = self.estimator(trial.dynamics).fit(traces)
+                estimate = self._refit(trial, traces)
             except FloatingPointError as error:
                 lost.append(replace(trial, outcome=Outcome(None, str(error))))
             else:
                 return estimate, [trial, *lost, *_without(ranked, [trial, *lost])]
         reasons = "; ".join(f"{trial.member}: {trial.outcome.failed}" for trial in [*lost, *_without(ranked, lost)])
         raise FloatingPointError(f"no model of learning could be fitted ({reasons})")
+
+    def _refit(self, trial: _Trial, traces: Traces) -> Estimate:
+        quick = self.trials[-1](trial.dynamics)
+        if current().over and isinstance(quick, StructuredMLE) and trial.starts:  # what is at hand, not a new fit
+            return quick.fit_from(traces, trial.starts[0])
+        return self.estimator(trial.dynamics).fit(traces)
 
 
 def _covering_the_choice(estimate: Estimate, alike: Mapping[str, Estimate], traces: Traces) -> Uncertainty | None:

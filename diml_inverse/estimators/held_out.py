@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol, overload, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from diml_envs.mechanisms.base import Mechanism
 from diml_envs.traces import Traces
+from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.estimate.estimate import Estimate
-from diml_inverse.likelihood import decision_log_likelihoods, observe
+from diml_inverse.likelihood import ObservedPlay, decision_log_likelihoods, observe
 from diml_inverse.recovered.protocol import FitsMechanism
 
 NUM_FOLDS = 3
@@ -21,6 +23,61 @@ MANY_DECISIONS = 25_000  # from here on, in as many episodes as follow, one held
 MANY_EPISODES = 12
 
 Fold = tuple[Traces, Traces]  # trained on, held out
+
+
+class Start(NamedTuple):
+    """Where a fit ended, from which a like one may start.
+
+    parameters: [P]; ridge: its own; curvature: of the penalised mean, [P, P], if known.
+    """
+
+    parameters: NDArray[np.float64]
+    ridge: float
+    curvature: NDArray[np.float64] | None
+
+
+Starts = dict[int, Start]  # by the number of the fold
+
+
+class Folds(Sequence[Fold]):
+    """Episodes to fit to and episodes held out, in turn.
+
+    Args:
+        traces: all episodes.
+        parts: numbers of those that each fold holds out, ascending.
+    """
+
+    def __init__(self, traces: Traces, parts: Sequence[NDArray[np.int64]]) -> None:
+        self.traces, self.parts = traces, tuple(parts)
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    @overload
+    def __getitem__(self, place: int) -> Fold: ...
+    @overload
+    def __getitem__(self, place: slice) -> Folds: ...
+    def __getitem__(self, place: int | slice) -> Fold | Folds:
+        if isinstance(place, slice):
+            return Folds(self.traces, self.parts[place])
+        held_out = self.held_out(place)
+        return self.traces[np.flatnonzero(~held_out)], self.traces[np.flatnonzero(held_out)]
+
+    def held_out(self, place: int) -> NDArray[np.bool_]:
+        """Which episodes a fold holds out, [E]."""
+        return np.isin(np.arange(len(self.traces)), self.parts[place])
+
+
+@runtime_checkable
+class FitsFolds(Protocol):
+    """An estimator that has a quicker way to what `score(fit(train), test)` gives for each fold."""
+
+    def across(self, folds: Folds, starts: Starts) -> list[HeldOut]:
+        """How it does on each fold's held-out episodes.
+
+        starts: of fits of the same form and learners to the same folds; found ones are put in.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +127,7 @@ class Outcome:
         }
 
 
-def folds(traces: Traces, seed: int) -> list[Fold]:
+def folds(traces: Traces, seed: int) -> Folds:
     """Episodes to fit to and episodes held out, the same for all that are compared.
 
     Raises:
@@ -86,13 +143,17 @@ def folds(traces: Traces, seed: int) -> list[Fold]:
     parts = np.array_split(np.random.default_rng(seed).permutation(count), min(NUM_FOLDS, count))
     many = count >= MANY_EPISODES and int(telling.observed[:, 1:].sum()) >= MANY_DECISIONS
     used = parts[:1] if many else parts
-    return [(telling[np.setdiff1d(np.arange(count), part)], telling[np.sort(part)]) for part in used]
+    return Folds(telling, [np.sort(part) for part in used])
 
 
-def cross_validated(estimator: FitsMechanism, parts: Sequence[Fold]) -> Outcome:
-    """Fit to each part, score what it leaves out."""
+def cross_validated(estimator: FitsMechanism, parts: Folds, starts: Starts | None = None) -> Outcome:
+    """Fit to each part, score what it leaves out. starts: as `FitsFolds.across` takes them."""
     try:
-        held_out = _together([score(estimator.fit(train), test) for train, test in parts])
+        if isinstance(estimator, FitsFolds):
+            scores = estimator.across(parts, {} if starts is None else starts)
+        else:
+            scores = [score(estimator.fit(train), test) for train, test in parts]
+        held_out = _together(scores)
     except FloatingPointError as error:  # one model that cannot be followed must not cost all that are compared
         return Outcome(None, str(error))
     if not math.isfinite(held_out.mean):
@@ -103,9 +164,15 @@ def cross_validated(estimator: FitsMechanism, parts: Sequence[Fold]) -> Outcome:
 def score(estimate: Estimate, traces: Traces) -> HeldOut:
     """How an estimate does on episodes it was not fitted to."""
     play = observe(estimate.mechanism, estimate.dynamics, traces)
+    return score_play(estimate.mechanism, estimate.dynamics, play, np.ones(len(traces), bool))
+
+
+def score_play(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay, episodes: NDArray[np.bool_]) -> HeldOut:
+    """How they do on these episodes of the play. bool [E]"""
     with torch.no_grad():
-        values = decision_log_likelihoods(estimate.mechanism, estimate.dynamics, play)
-    return HeldOut(values.sum((1, 2)).double().cpu().numpy(), play.scored.sum((1, 2)).cpu().numpy())
+        values = decision_log_likelihoods(mechanism, dynamics, play)
+    totals, decisions = values.sum((1, 2)).double().cpu().numpy(), play.scored.sum((1, 2)).cpu().numpy()
+    return HeldOut(totals[episodes], decisions[episodes])
 
 
 def _together(parts: list[HeldOut]) -> HeldOut:

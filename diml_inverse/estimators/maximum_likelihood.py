@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,11 +27,17 @@ from diml_inverse.dynamics.units import (
     unit_of_fit,
 )
 from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.estimators.held_out import Folds, HeldOut, Start, Starts, score_play
 from diml_inverse.likelihood import ObservedPlay, nonfinite_place, observe, total_log_likelihood
 from diml_inverse.recovered.course import current
 from diml_inverse.recovered.recovered import given_in
 from diml_inverse.uncertainty.maximum import MaximumUncertainty
 
+FEW = 40  # parameters, whose curvature can be held as a matrix
+NEARLY_FLAT = 1e-5  # slope of the mean, nats a decision: what is missing to the maximum is of its square's order
+FLATTEST = 1e-4  # curvature, of the largest, below which a direction is not trusted to be so flat
+SILENT = 1e-9  # slope, beside that of the ridge, which is rounding error
+APART = 1e-4  # points between which slopes are compared
 MEMORY = 50  # steps that L-BFGS remembers: learners' parameters and payoffs curve very unevenly
 STEPS = 60  # of each start
 SPREAD = 0.5  # of starts around the usual one, in logits
@@ -89,20 +95,18 @@ class StructuredMLE:
             ValueError: mechanism and traces do not fit together.
             FloatingPointError: NaN or infinity, with the round and agent at which it arose.
         """
-        mechanism = copy.deepcopy(self.mechanism).double().to(self.device).requires_grad_(True)
-        original = copy.deepcopy(self.dynamics).to(self.device)
-        original.for_game(mechanism)
-        play = observe(mechanism, original, traces)
-        unit = unit_of_fit(mechanism, original, play.contexts)
-        dynamics = into_unit(mechanism, original, unit)
-        mechanism.reset_parameters(seeded_generator(self.seed, "fit"))
-        ridge = self.ridge * (unit / payoff_unit(original) * INSIDE) ** 2
-        objective = _Objective(mechanism, dynamics, play, ridge)
-        start, tried = self._best_start(objective)
-        result = self._climb(objective, start, self.max_iterations)
+        return self.fit_from(traces, None)
+
+    def fit_from(self, traces: Traces, start: Start | None) -> Estimate:
+        """`fit`, from where a like fit ended."""
+        problem = self._prepared(traces)
+        objective = problem.objective()
+        point, tried = self._best_start(objective) if start is None else (start.parameters, [])
+        result = self._climb(objective, point, self.max_iterations)
         objective(result.x)
-        weights = ridges_in_payoff_units(mechanism, ridge, unit)
-        dynamics = out_of_unit(mechanism, dynamics, original, unit)
+        mechanism, unit = problem.mechanism, problem.unit
+        weights = ridges_in_payoff_units(mechanism, problem.ridge, unit)
+        dynamics = out_of_unit(mechanism, problem.dynamics, problem.original, unit)
         of_learners = [name for name, parameter in dynamics.named_parameters() if parameter.requires_grad]
         return Estimate(
             mechanism.requires_grad_(False),
@@ -111,8 +115,62 @@ class StructuredMLE:
             traces.agents,
             traces.action_labels,
             self._info(result) | given_in(traces) | ({"starts": tried} if tried else {}),
-            MaximumUncertainty(mechanism, dynamics, play, self.ridge, of_learners, weights),
+            MaximumUncertainty(mechanism, dynamics, problem.play, self.ridge, of_learners, weights),
         )
+
+    def across(self, folds: Folds, starts: Starts) -> list[HeldOut]:
+        """As `FitsFolds.across`: one play made ready for all folds; a fit starts from that of the fold before.
+
+        The decisions scored are those of the learners as given, the same for all that are compared. A subclass that
+        fits in another way overrides this too.
+        """
+        problem = self._prepared(folds.traces)
+        found: list[HeldOut] = []
+        fresh = problem.objective().start()
+        for number in range(len(folds)):
+            held_out = folds.held_out(number)
+            objective = problem.objective(~held_out)
+            start = starts.get(number, starts.get(number - 1))
+            if start is not None:  # what only the held-out episodes speak about must not come from them
+                silent = objective.silent(start.parameters)
+                start = start._replace(parameters=np.where(silent, fresh, start.parameters))
+            starts[number] = self._nearly_maximised(objective, start)
+            scored = problem.play.of_episodes(held_out)
+            found.append(score_play(problem.mechanism, problem.dynamics, scored, held_out))
+        return found
+
+    def _form(self, traces: Traces) -> Mechanism:
+        return self.mechanism
+
+    def _prepared(self, traces: Traces) -> _Problem:
+        mechanism = copy.deepcopy(self._form(traces)).double().to(self.device).requires_grad_(True)
+        original = copy.deepcopy(self.dynamics).to(self.device)
+        original.for_game(mechanism)
+        play = observe(mechanism, original, traces)
+        unit = unit_of_fit(mechanism, original, play.contexts)
+        dynamics = into_unit(mechanism, original, unit)
+        mechanism.reset_parameters(seeded_generator(self.seed, "fit"))
+        ridge = self.ridge * (unit / payoff_unit(original) * INSIDE) ** 2
+        return _Problem(mechanism, dynamics, original, play, unit, ridge)
+
+    def _nearly_maximised(self, objective: _Objective, start: Start | None) -> Start:
+        """Near enough to the maximum to predict as well as there; few parameters bring their curvature with them."""
+        ridge = float(objective.ridge.max())
+        if start is None or len(start.parameters) > FEW:
+            point = self._best_start(objective)[0] if start is None else start.parameters
+            objective(self._climb(objective, point, self.max_iterations).x)
+            return Start(objective.start(), ridge, None)
+        curvature = start.curvature
+        if curvature is None:
+            curvature = objective.curvature(start.parameters)
+        elif ridge != start.ridge:
+            more = np.where(objective.ridge.numpy() > 0, ridge - start.ridge, 0.0)
+            curvature = curvature + np.diag(more / objective.decisions)
+        options = {"maxiter": self.max_iterations, "gtol": NEARLY_FLAT, "hess_inv0": _inverse(curvature)}
+        first = start.parameters
+        result = minimize(objective, first, jac=True, method="BFGS", callback=objective.record, options=options)
+        objective(result.x)
+        return Start(result.x, ridge, np.linalg.inv(result.hess_inv))
 
     def _climb(self, objective: _Objective, start: NDArray[np.float64], iterations: int) -> OptimizeResult:
         options = {"maxiter": iterations, "maxfun": 2 * iterations, "ftol": self.tolerance, "gtol": 1e-8}
@@ -174,11 +232,25 @@ class TabularMLE(StructuredMLE):
     ) -> None:
         super().__init__(TabularMechanism([1]), dynamics, ridge, max_iterations, device=device)
 
-    def fit(self, traces: Traces) -> Estimate:
-        """Fit a table of the traces' action counts. Raises ValueError if it would be larger than a table may be."""
-        sized = copy.copy(self)
-        sized.mechanism = TabularMechanism(traces.action_counts)
-        return StructuredMLE.fit(sized, traces)
+    def _form(self, traces: Traces) -> Mechanism:
+        """A table of the traces' action counts. Raises ValueError if it would be larger than a table may be."""
+        return TabularMechanism(traces.action_counts)
+
+
+class _Problem(NamedTuple):
+    """Form and learners in the unit in which they are fitted, the learners as they were given, play and ridge."""
+
+    mechanism: Mechanism
+    dynamics: Dynamics
+    original: Dynamics
+    play: ObservedPlay
+    unit: float
+    ridge: float
+
+    def objective(self, episodes: NDArray[np.bool_] | None = None) -> _Objective:
+        """Of all episodes, or of some. bool [E]"""
+        play = self.play if episodes is None else self.play.of_episodes(episodes)
+        return _Objective(self.mechanism, self.dynamics, play, self.ridge)
 
 
 class _Objective:
@@ -198,6 +270,7 @@ class _Objective:
         self.value = np.nan
 
     def start(self) -> NDArray[np.float64]:
+        """Where the parameters are."""
         start: NDArray[np.float64] = parameters_to_vector(self.parameters).detach().cpu().numpy()
         return start
 
@@ -215,9 +288,27 @@ class _Objective:
         penalty = float(point @ (self.ridge * point)) / (2 * self.decisions)
         return self.value + penalty, gradient.cpu().numpy()
 
+    def silent(self, vector: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Parameters of which the play says nothing at all, [P]: contexts that nobody met."""
+        slope = self(vector)[1] - self.ridge.numpy() * vector / self.decisions
+        return np.abs(slope) <= SILENT * np.abs(self.ridge.numpy() * vector / self.decisions)
+
+    def curvature(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Second derivatives there, from differences of slopes. [P, P]"""
+        here = self(vector)[1]
+        rows = [(self(vector + APART * unit)[1] - here) / APART for unit in np.eye(len(vector))]
+        return (np.array(rows) + np.array(rows).T) / 2
+
     def record(self, _: NDArray[np.float64]) -> None:
         """Raises StopIteration, which ends the search where it is, when the fit's time is over."""
         seconds = time.perf_counter() - self.begun
         self.history.append({"iteration": len(self.history), "train_log_likelihood": -self.value, "seconds": seconds})
         if current().over:
             raise StopIteration
+
+
+def _inverse(curvature: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Positive definite, whatever the curvature."""
+    values, vectors = np.linalg.eigh(curvature)
+    inverse: NDArray[np.float64] = vectors / np.maximum(values, FLATTEST * max(values[-1], FLATTEST)) @ vectors.T
+    return (inverse + inverse.T) / 2

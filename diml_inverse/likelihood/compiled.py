@@ -50,6 +50,11 @@ class Followed:
     states: States
     alike: bool
 
+    def of_episodes(self, kept: NDArray[np.bool_]) -> Followed:
+        """The same steps, only the decisions of these episodes weighed. bool [E]"""
+        episode = self.places.numpy() // (self.shape[1] * self.shape[2])
+        return replace(self, weight=self.weight * kept[episode])
+
 
 def followed(
     dynamics: Dynamics, mechanism: Mechanism, traces: Traces, index: Tensor, determined: Tensor, scored: Tensor

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from diml_envs.mechanisms.base import MISSING, Contexts, Mechanism
@@ -48,6 +50,11 @@ class ObservedPlay:
             action_mask=None if self.action_mask is None else self.action_mask[agents],
             followed=None,
         )
+
+    def of_episodes(self, kept: NDArray[np.bool_]) -> ObservedPlay:
+        """The same play, only the decisions of these episodes scored. bool [E]"""
+        scored = self.scored & torch.tensor(kept, device=self.scored.device)[:, None, None]
+        return replace(self, scored=scored, followed=self.followed and self.followed.of_episodes(kept))
 
 
 def observe(mechanism: Mechanism, dynamics: Dynamics, traces: Traces) -> ObservedPlay:

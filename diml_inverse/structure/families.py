@@ -20,6 +20,7 @@ from diml_envs.traces import Traces
 from diml_inverse.structure.contrasts import are_numbers
 
 LARGEST_FREE_FORM = 200  # actions of all agents: inputs of the free-form network, whose deviations grow as its square
+PLENTY = 100  # decisions for each payoff of a table, from which a network has nothing to add by smoothing
 MOST_FORWARD_PASSES = 20_000  # a pass for each context and own action; above it the network with one output each
 
 
@@ -59,7 +60,8 @@ def _table(traces: Traces) -> Mechanism | None:
 
 
 def _free_form(traces: Traces) -> Mechanism | None:
-    if sum(traces.action_counts) > LARGEST_FREE_FORM:
+    entries = math.prod(traces.action_counts) * traces.num_agents
+    if sum(traces.action_counts) > LARGEST_FREE_FORM or entries * PLENTY <= int(traces.observed.sum()):
         return None
     return NeuralMechanism(traces.num_agents, traces.action_counts)
 

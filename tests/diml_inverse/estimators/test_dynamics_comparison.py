@@ -11,7 +11,7 @@ from slow_definitions import played, random_traces
 
 import agents
 from diml_envs import RepeatedGameEnv, Traces
-from diml_envs.mechanisms import CongestionMechanism, OwnLoadTableMechanism
+from diml_envs.mechanisms import CongestionMechanism, OwnLoadTableMechanism, TabularMechanism
 from diml_inverse import (
     DIML,
     Dynamics,
@@ -23,7 +23,7 @@ from diml_inverse import (
 from diml_inverse.dynamics.members import MEMBERS
 from diml_inverse.estimators import diml, family_comparison
 from diml_inverse.estimators import dynamics_comparison as module
-from diml_inverse.estimators.held_out import folds
+from diml_inverse.estimators.held_out import Folds, HeldOut, Starts, folds, score
 from diml_inverse.metrics import payoff_difference_agreement
 from diml_inverse.structure import default_families
 
@@ -98,6 +98,11 @@ class Ending(StructuredMLE):
         if self.ends(traces):
             raise FloatingPointError("iteration 3: NaN or infinity in the log-likelihood")
         return super().fit(traces)
+
+    def across(self, folds: Folds, starts: Starts) -> list[HeldOut]:
+        if self.ends(folds[0][0]):
+            raise FloatingPointError("iteration 3: NaN or infinity in the log-likelihood")
+        return super().across(folds, starts)
 
 
 def test_a_member_that_ends_in_nan_is_a_row_that_says_so() -> None:
@@ -205,3 +210,35 @@ def test_learners_parameters_are_fitted_by_gradient_steps_too() -> None:
 def test_words_other_than_auto_are_rejected() -> None:
     with pytest.raises(ValueError, match="dynamics must be a Dynamics or \"auto\"; got 'logit'"):
         DIML("auto", "logit")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ridge", [0.05, 3.0])
+def test_folds_as_one_play_are_fits_to_each_part(ridge: float) -> None:
+    """The slow definition: each part fitted from the beginning, and scored on what it leaves out.
+
+    Episodes of different length, so that contexts differ from fold to fold.
+    """
+    traces = Traces(play(agents.LogitQ(), episodes=9, rounds=12).actions, 12 - np.arange(9) % 4)
+    parts = folds(traces, 0)
+    starts: Starts = {}
+    for estimator in (
+        StructuredMLE(OwnLoadTableMechanism(3, 3), MEMBERS["logit-Q"](), value) for value in (1.0, ridge)
+    ):
+        quick = estimator.across(parts, starts)  # the second time from where the first ended, at another ridge
+        for (train, test), found in zip(parts, quick, strict=True):
+            expected = score(estimator.fit(train), test)
+            np.testing.assert_array_equal(found.decisions, expected.decisions)
+            np.testing.assert_allclose(found.totals, expected.totals, rtol=0, atol=3e-2)
+
+
+def test_what_only_held_out_episodes_show_is_not_carried_into_their_fold() -> None:
+    """Others never choose action 2 but in the episodes of the last fold: its fit must know nothing of that context."""
+    rng = np.random.default_rng(0)
+    actions = rng.integers(0, 2, (6, 20, 2))
+    actions[4:, ::3, 1] = 2
+    parts = Folds(Traces(actions, action_labels=[range(3)] * 2), [np.array([0, 1]), np.array([4, 5])])
+    starts: Starts = {}
+    StructuredMLE(TabularMechanism([3, 3]), MEMBERS["logit-Q"](), ridge=1e-4).across(parts, starts)
+    tables = [starts[number].parameters[:18].reshape(3, 3, 2)[:, 2, 0] for number in (0, 1)]
+    assert np.abs(tables[0]).max() > 0.1
+    assert np.abs(tables[1]).max() < 1e-6
