@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -35,14 +33,25 @@ def log_choice_probs(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPla
     table = mechanism.context_payoffs(play.contexts)
     if is_compiled(play, dynamics):
         return compiled.log_choice_probs(play.followed, dynamics, table)
+    check_without_persons(play)
     payoffs = _zero_unless_known(payoffs_along(table, play), play)
     return dynamics.path_log_probs(payoffs, play.actions, play.action_mask)
 
 
 def scored_log_probs(payoffs: Tensor, dynamics: Dynamics, play: ObservedPlay) -> Tensor:
     """Log probability of every observed decision, [E, T, N], 0 where not scored. payoffs: along the play."""
+    check_without_persons(play)
     log_probs = dynamics.path_chosen_log_probs(_zero_unless_known(payoffs, play), play.actions, play.action_mask)
     return torch.where(play.scored, log_probs, 0.0)
+
+
+def check_without_persons(play: ObservedPlay) -> None:
+    """Raise ValueError where persons take what they learnt from match to match, which matches apart do not show."""
+    if play.traces.persons is not None:
+        raise ValueError(
+            "persons are followed from match to match in whole play by the compiled recursion only: not in parts of it "
+            "(as `identify` takes them), not on a GPU"
+        )
 
 
 def payoffs_along(table: Tensor, play: ObservedPlay) -> Tensor:
@@ -67,15 +76,14 @@ def nonfinite_place(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay
     """Where a NaN or infinity first arises along the play, in the user's labels; for error messages."""
     with torch.no_grad():
         table = mechanism.context_payoffs(play.contexts)
-        stages: dict[str, Callable[[Tensor, Dynamics, ObservedPlay], Tensor]] = {
-            "counterfactual payoffs": lambda payoffs, _, part: _zero_unless_known(payoffs, part).isfinite().all(-1),
-            "log-likelihood": lambda payoffs, its, part: scored_log_probs(payoffs, its, part).isfinite(),
+        parts = by_agents(mechanism, dynamics, play)
+        payoffs = [_zero_unless_known(payoffs_along(table, part), part).isfinite().all(-1) for part, _ in parts]
+        stages = {
+            "counterfactual payoffs": lambda: torch.cat(payoffs, -1),
+            "log-likelihood": lambda: decision_log_likelihoods(mechanism, dynamics, play).isfinite(),
         }
         for stage, finite in stages.items():
-            found = [
-                finite(payoffs_along(table, part), its, part) for part, its in by_agents(mechanism, dynamics, play)
-            ]
-            places = (~torch.cat(found, -1)).nonzero().tolist()
+            places = (~finite()).nonzero().tolist()
             if places:
                 episode, round_, agent = min(places, key=lambda place: place[1])
                 who, where = play.traces.agents[agent], play.traces.episodes[episode]

@@ -13,9 +13,15 @@ from slow_states import state_log_probs
 
 from diml_envs import Traces
 from diml_envs.mechanisms import MISSING, TabularMechanism
-from diml_inverse import AttractionDynamics, check_dynamics
+from diml_inverse import AttractionDynamics, LogitDynamics, check_dynamics
 from diml_inverse.dynamics.states import States
-from diml_inverse.likelihood import decision_log_likelihoods, log_choice_probs, observe, total_log_likelihood
+from diml_inverse.likelihood import (
+    decision_log_likelihoods,
+    log_choice_probs,
+    nonfinite_place,
+    observe,
+    total_log_likelihood,
+)
 
 OWN: dict[str, Any] = {"forgone_weight": 0.0, "forgets": "updated", "learning_rate": 0.4}
 ALL: dict[str, Any] = {"forgone_weight": 0.3, "learning_rate": 0.3, "cumulation": 0.4, "initial_experience": 1.5}
@@ -207,6 +213,22 @@ def test_persons_without_states_remember_over_matches() -> None:
 def test_options_that_mean_nothing_are_rejected(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AttractionDynamics(**options)
+
+
+def test_persons_are_not_followed_in_parts() -> None:
+    mechanism, traces = TabularMechanism.random(2, 2, seed=1).double(), people(5, counts=(2, 2))
+    dynamics = AttractionDynamics(**OWN, state="own_last")
+    play = replace(observe(mechanism, dynamics, traces), followed=None)
+    for function in (decision_log_likelihoods, log_choice_probs):
+        with pytest.raises(ValueError, match="from match to match in whole play"):
+            function(mechanism, dynamics, play)
+
+
+def test_a_payoff_that_is_not_finite_is_named_for_persons_too() -> None:
+    mechanism, traces = TabularMechanism.random(2, 2, seed=1).double(), people(5, counts=(2, 2))
+    mechanism.table.data[..., 1] = torch.nan
+    place = nonfinite_place(mechanism, LogitDynamics(), observe(mechanism, LogitDynamics(), traces))
+    assert place.startswith("counterfactual payoffs at round 0 of agent 'agent_1'")
 
 
 def test_too_many_states_are_refused() -> None:
