@@ -53,7 +53,7 @@ def make_estimator(name: str, dynamics: Dynamics, traces: Traces, seed: int) -> 
     """The estimator that fits the named form, built-in or of a plug-in, to play of this size.
 
     Raises:
-        click.ClickException: the form is for agents with the same number of actions, and these have not.
+        click.ClickException: the form is for agents with the same actions, and these have not.
         ValueError: a plug-in that is not there, or cannot be made for this play.
     """
     agents, counts = traces.num_agents, traces.action_counts
@@ -65,13 +65,24 @@ def make_estimator(name: str, dynamics: Dynamics, traces: Traces, seed: int) -> 
         return DIML(NeuralMechanism(agents, counts), dynamics, seed=seed, progress=True)
     if name not in MECHANISMS:
         return StructuredMLE(_plugged_in(name, counts), dynamics, seed=seed)
-    if len(set(counts)) > 1:
-        raise click.ClickException(f"--mechanism {name} needs agents with the same number of actions; got {counts}")
+    _check_alike(name, traces)
     if name == "anonymous":
         # One output for each own action: at the paper's 40 agents as good as its own network, at a sixth of the time.
         return DIML(AnonymousMechanism(agents, counts[0], own_action="output"), dynamics, seed=seed, progress=True)
     form = {"congestion": CongestionMechanism, "public-goods": PublicGoodsMechanism}[name]
     return StructuredMLE(form(agents, counts[0]), dynamics, seed=seed)
+
+
+def _check_alike(form: str, traces: Traces) -> None:
+    """Raise a click error unless all agents have the same actions."""
+    distinct = list(dict.fromkeys(label for own in traces.action_labels for label in own))
+    for agent, own in zip(traces.agents, traces.action_labels, strict=True):
+        if len(own) < len(distinct):
+            had, has = (",".join(map(str, labels)) for labels in (own, distinct))
+            raise click.ClickException(
+                f"--mechanism {form} needs agents with the same actions; {agent!r} took {had} alone, others more. "
+                f"If it could have taken them, declare them: --actions {agent}={has}, and so for each such agent"
+            )
 
 
 def _plugged_in(name: str, counts: tuple[int, ...]) -> Mechanism:

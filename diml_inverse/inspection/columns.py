@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from diml_inverse.inspection.findings import DECISION, UNUSABLE, Finding
+from diml_envs.traces.delimited import dialect_of
+from diml_inverse.inspection.findings import DECISION, NOTE, UNUSABLE, Finding
 
+_DELIMITERS = {";": "semicolons, decimals with a comma", "\t": "tabs", "|": "bars"}
 _PERSON = re.compile(
     r"(^|[^a-z])(subj|person|participant|player|worker|prolific|respondent)|(^|[^a-z])id$", re.IGNORECASE
 )
+
+
+def unusual_text(path: Path, names: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether a file of text separates its columns by something else than commas, which is read all the same."""
+    dialect = dialect_of(path, names.values())
+    if dialect.delimiter in _DELIMITERS:
+        how = _DELIMITERS[dialect.delimiter]
+        yield Finding("delimiter", NOTE, f"columns are read as separated by {how}", "Nothing need be done")
+    if dialect.encoding == "utf-16":
+        yield Finding("encoding", NOTE, "the file is read as UTF-16 text", "Nothing need be done")
 
 
 def other_columns(frame: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Finding]:

@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from diml_envs.traces import Traces
 from diml_envs.traces.columns import Columns
 from diml_envs.traces.files import read_frame
-from diml_inverse.inspection.columns import other_columns, why_unreadable
+from diml_inverse.inspection.columns import other_columns, unusual_text, why_unreadable
 from diml_inverse.inspection.findings import DECISION, UNUSABLE, Finding, Inspection, in_order_of_weight
 from diml_inverse.inspection.labels import labels_of_actions, times_played
-from diml_inverse.inspection.order import order_of_play
+from diml_inverse.inspection.order import exchanged
 from diml_inverse.inspection.payoffs import payoffs_avoided
+from diml_inverse.inspection.restarts import restarts
 from diml_inverse.inspection.scripts import repeated_moves, seats_that_do_not_choose
 from diml_inverse.inspection.size import size_of_play
 
@@ -59,6 +60,8 @@ def inspect(
         )
         return Inspection({}, (found,))
     beside = [] if frame is None else list(other_columns(frame, names))
+    if not isinstance(play, pd.DataFrame) and Path(play).suffix.lower() == ".csv":
+        beside += unusual_text(Path(play), names)
     known = None
     if payoffs is not None:
         known = (
@@ -68,7 +71,7 @@ def inspect(
 
 
 def _inspected(traces: Traces, payoffs: NDArray[np.float64] | None, beside: Any) -> Inspection:
-    findings = [*size_of_play(traces), *order_of_play(traces), *beside]
+    findings = [*size_of_play(traces), *exchanged(traces), *restarts(traces), *beside]
     if payoffs is not None:
         findings += payoffs_avoided(traces, payoffs)
     findings += [*labels_of_actions(traces), *seats_that_do_not_choose(traces)]

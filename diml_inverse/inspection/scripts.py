@@ -1,9 +1,10 @@
 """Seats that do not choose: moves that repeat from episode to episode, or in a cycle, or that answer to nothing.
 
-Null of "answers to nothing": an agent's moves are independent draws from one distribution. The score test has level
-.02, so that 49 in 50 seats of which this is true are named. A learner is named where the test misses what it does: less
-than one in a hundred beyond some 300 decisions, and then as a suggestion only. A seat that takes one action three times
-in four is never named: that it prefers it is what payoffs would show.
+Null of "answers to nothing": an agent's moves are independent draws from one distribution. Score tests against what the
+others did, how early it is, and all of the past have level .02 together, so that 49 in 50 seats of which this is true
+are named. A learner is named where the tests miss what it does, as they must where its payoffs hardly differ: some one
+in a hundred beyond 300 decisions, and then as a suggestion only. In shorter play a note says how many decisions are
+needed. A seat that takes one action three times in four is never named: that it prefers it is what payoffs would show.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from scipy.signal import lfilter
 from scipy.stats import chi2
 
 from diml_envs.traces import Traces
-from diml_inverse.inspection.findings import DECISION, Finding, few
+from diml_inverse.inspection.findings import DECISION, NOTE, Finding, few
 
 CHANCE = 1e-6  # of moves that agree by accident
 LEVEL = 0.02
-FEWEST_DECISIONS, FOR_EACH_ACTION = (
-    300,
-    150,
-)  # with two actions, and for each one more: to say that a seat answers to nothing
+# With two actions, and for each one more: to say that a seat answers to nothing.
+FEWEST_DECISIONS, FOR_EACH_ACTION = 300, 150
 MOST_OF_ONE = 0.75
+FEWEST_TESTED = 60  # below these nobody would expect to see it
 LONGEST_CYCLE = 12
 MEMORY = 0.75  # of the averages that moves may answer to
+EARLY = 5.0  # rounds in which what is special about the first fades
 _MOST_APART = 4  # others looked at one by one; of more, only how many did what
 
 
@@ -59,10 +60,18 @@ def seats_that_do_not_choose(traces: Traces) -> Iterator[Finding]:
             continue
         if period := _cycle(traces, i):
             message = f"agent {agent!r} repeats the same {period} moves over and over"
-        elif _answers_to_nothing(traces, i):
-            message = f"agent {agent!r} answers to nothing: its moves look like draws from one distribution"
-        else:
+        elif not _answers_to_nothing(traces, i):
             continue
+        elif (number := int((traces.actions[..., i] >= 0).sum())) < (enough := _enough(traces, i)):
+            yield Finding(
+                "too_short_to_tell",
+                NOTE,
+                f"agent {agent!r} answers to nothing so far; {number} decisions are too few to tell it from a script",
+                f"{enough} decisions would",
+            )
+            continue
+        else:
+            message = f"agent {agent!r} answers to nothing: its moves look like draws from one distribution"
         yield Finding(
             "scripted_seat", DECISION, message, "If it is a script or chance, take it as given", f"--given {agent}"
         )
@@ -133,18 +142,24 @@ def _has_period(traces: Traces, agents: list[int], period: int) -> bool:
     )
 
 
+def _enough(traces: Traces, i: int) -> int:
+    """Decisions needed to say that a seat answers to nothing."""
+    taken = len(np.unique(traces.actions[..., i][traces.actions[..., i] >= 0]))
+    return FEWEST_DECISIONS + FOR_EACH_ACTION * (taken - 2)
+
+
 def _answers_to_nothing(traces: Traces, i: int) -> bool:
+    """Nothing shows, in play of whatever length, that it does not draw its moves from one distribution."""
     moves, size = traces.actions[..., i], traces.action_counts[i]
     decided = moves >= 0
     counts = np.bincount(moves[decided], minlength=size)
     taken = np.flatnonzero(counts > 0)
-    enough = FEWEST_DECISIONS + FOR_EACH_ACTION * (len(taken) - 2)
-    if len(taken) < 2 or decided.sum() < enough or counts.max() > MOST_OF_ONE * decided.sum():
+    if len(taken) < 2 or decided.sum() < FEWEST_TESTED or counts.max() > MOST_OF_ONE * decided.sum():
         return False
-    features = _past(traces, i)[decided]
-    features = features - features.mean(0)
-    residuals = (moves[decided][:, None] == taken) - counts[taken] / decided.sum()
-    return _p_value(features, residuals[:, :-1], counts[taken] / decided.sum()) > LEVEL
+    shares = counts[taken] / decided.sum()
+    residuals = ((moves[decided][:, None] == taken) - shares)[:, :-1]
+    features = [part[decided] - part[decided].mean(0) for part in _pasts(traces, i)]
+    return len(features) * min(_p_value(part, residuals, shares) for part in features) > LEVEL
 
 
 def _p_value(features: NDArray[np.float64], residuals: NDArray[np.float64], shares: NDArray[np.float64]) -> float:
@@ -157,8 +172,9 @@ def _p_value(features: NDArray[np.float64], residuals: NDArray[np.float64], shar
     return float(chi2.sf(statistic, score.size)) if score.size else 1.0
 
 
-def _past(traces: Traces, i: int) -> NDArray[np.float64]:
-    """What moves may answer to [E, T, K]: the last round, averages over past rounds, and how early it is."""
+def _pasts(traces: Traces, i: int) -> list[NDArray[np.float64]]:
+    """What moves may answer to, [E, T, K] each: averages of others' moves, how early it is, and these, own and last
+    moves together."""
     others = [j for j in range(traces.num_agents) if j != i]
     dummies = [_dummies(traces, j) for j in [i, *others]]
     if len(others) > _MOST_APART:
@@ -168,8 +184,9 @@ def _past(traces: Traces, i: int) -> NDArray[np.float64]:
     now = np.concatenate(dummies, axis=-1)
     last = np.concatenate([np.zeros_like(now[:, :1]), now[:, :-1]], axis=1)
     average = lfilter([1 - MEMORY], [1, -MEMORY], last, axis=1)
-    early = np.broadcast_to(np.exp(-np.arange(traces.num_rounds) / 5.0)[None, :, None], (*last.shape[:2], 1))
-    return np.concatenate([last, average, early], axis=-1)
+    early = np.broadcast_to(np.exp(-np.arange(traces.num_rounds) / EARLY)[None, :, None], (*last.shape[:2], 1))
+    of_others = average[..., dummies[0].shape[-1] :]
+    return [part for part in (of_others, early, np.concatenate([last, average, early], axis=-1)) if part.shape[-1]]
 
 
 def _dummies(traces: Traces, j: int) -> NDArray[np.float64]:
