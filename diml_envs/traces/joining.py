@@ -50,6 +50,16 @@ def followed_fields(play: Any, persons: ArrayLike) -> dict[str, Any]:
     return chosen_fields(play.replace(persons=kept, given=()), np.flatnonzero((kept != GIVEN).any(1)))
 
 
+def drawn_fields(play: Any, drawn: Codes) -> dict[str, Any]:
+    """The matches of persons drawn with replacement, each with the moves of the others given; numbered afresh."""
+    episodes = [np.flatnonzero((play.persons == person).any(1)) for person in drawn]
+    chosen = np.concatenate(episodes)
+    number = np.repeat(np.arange(len(drawn)), [len(own) for own in episodes])[:, None]
+    persons = np.where(play.persons[chosen] == drawn[number], number, GIVEN)
+    fields = chosen_fields(play.replace(sessions=None, session_labels=None), chosen)
+    return {**fields, "persons": persons, "person_labels": None, "episodes": None, "given": ()}
+
+
 def joined_fields(one: Any, two: Any) -> dict[str, Any]:
     """Both sets of episodes, see `Traces.__add__`."""
     for name in ("agents", "action_labels"):

@@ -93,6 +93,24 @@ def clusters_of(people: People) -> NDArray[np.int64]:
     return _in_order_met(connected_components(coo_array(links, shape=(size, size)), directed=False)[1][:num_episodes])
 
 
+def episodes_of(clusters: NDArray[np.int64], drawn: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The episodes of each cluster drawn, one draw after the other."""
+    return np.concatenate([np.flatnonzero(clusters == one) for one in drawn])
+
+
+def first_matches(persons: NDArray[np.int64] | None, begins: NDArray[np.int64], num_agents: int) -> NDArray[np.bool_]:
+    """bool [E, N]: the first match of the person in the seat; where nobody is named, every episode is one."""
+    if persons is None:
+        return np.ones((len(begins), num_agents), bool)
+    episode, seat = np.nonzero(persons != GIVEN)
+    order = np.lexsort((episode, begins[episode]))
+    who = persons[episode, seat][order]
+    first = order[np.unique(who, return_index=True)[1]]
+    found = np.zeros(persons.shape, bool)
+    found[episode[first], seat[first]] = True
+    return found
+
+
 def _in_order_met(codes: NDArray[np.int64]) -> NDArray[np.int64]:
     _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[inverse]

@@ -15,9 +15,9 @@ from diml_envs.traces.checks import blank_padding, check_actions, check_sizes, c
 from diml_envs.traces.columns import Columns
 from diml_envs.traces.fields import Fields
 from diml_envs.traces.frames import fields_of_frame, frame_of_fields
-from diml_envs.traces.joining import chosen_fields, followed_fields, joined_fields
+from diml_envs.traces.joining import chosen_fields, drawn_fields, followed_fields, joined_fields
 from diml_envs.traces.labels import Label, checked_labels
-from diml_envs.traces.people import GIVEN, checked_people, clusters_of
+from diml_envs.traces.people import GIVEN, checked_people, clusters_of, episodes_of, first_matches
 from diml_envs.traces.remedies import Remedies
 from diml_envs.traces.validation import plain_json, whole_numbers
 
@@ -147,12 +147,56 @@ class Traces:
         """
         return clusters_of(self._people)
 
+    @property
+    def units(self) -> NDArray[np.int64]:
+        """int64 [E, N]: what choices are resampled, held out and counted by: the `clusters`, numbered as there.
+
+        Where everybody is connected (a single session, say), the persons instead, -1 for a given move: each with the
+        moves of the others given. That takes the model for right in how persons answer one another.
+        """
+        clusters = self.clusters
+        if self.persons is not None and clusters.max() == 0 and len(self.person_labels) > 1:
+            return self.persons
+        return np.broadcast_to(clusters[:, None], (len(self), self.num_agents))
+
+    @property
+    def num_units(self) -> int:
+        """How many `units` there are."""
+        return int(self.units.max()) + 1
+
+    @property
+    def by_person(self) -> bool:
+        """Whether `units` are persons."""
+        return self.units is self.persons
+
+    def of_units(self, chosen: ArrayLike) -> Traces:
+        """The play of some units, bool [U]: their episodes, or the matches of these persons (see `follow`).
+
+        Raises:
+            ValueError: none chosen.
+        """
+        mask = np.asarray(chosen, bool)
+        return self.follow(mask) if self.by_person else self[np.flatnonzero(mask[self.clusters])]
+
+    def drawn(self, units: ArrayLike) -> Traces:
+        """The play of units drawn with replacement, as for a bootstrap: whoever is drawn twice is two people."""
+        numbers = np.asarray(units, np.int64)
+        return Traces(**drawn_fields(self, numbers)) if self.by_person else self[episodes_of(self.clusters, numbers)]
+
+    @property
+    def beginnings(self) -> NDArray[np.bool_]:
+        """bool [E, N]: the first match of whoever sits there, in whose first round nothing has been learnt."""
+        return first_matches(self.persons, self.begins, self.num_agents)
+
     def fields(self) -> dict[str, Any]:
         """The arguments that make these traces again."""
         return {name: getattr(self, name) for name in Fields._fields}
 
     def replace(self, **changes: Any) -> Traces:
         """The same traces with other values of some arguments; the people stay who they were."""
+        for codes, labels in (("persons", "person_labels"), ("sessions", "session_labels")):
+            if changes.get(codes, 0) is None or getattr(self, codes) is None:
+                changes.setdefault(labels, None)
         return Traces(**{**self.fields(), **changes})
 
     def follow(self, persons: ArrayLike) -> Traces:
@@ -228,10 +272,7 @@ class Traces:
         Raises:
             ValueError: a fraction outside (0, 1), or a single unit.
         """
-        clusters, by_person = self.clusters, False
-        units = int(clusters.max()) + 1
-        if units == 1 and len(self.person_labels) > 1:
-            units, by_person = len(self.person_labels), True
+        units = self.num_units
         if not 0 < fraction < 1 or units < 2:
             raise ValueError(
                 "split needs 0 < fraction < 1 and at least two episodes that share nobody, or two persons; "
@@ -239,9 +280,7 @@ class Traces:
             )
         order = np.arange(units) if seed is None else np.random.default_rng(seed).permutation(units)
         first = np.isin(np.arange(units), order[: min(max(round(fraction * units), 1), units - 1)])
-        if by_person:
-            return self.follow(first), self.follow(~first)
-        return self[first[clusters]], self[~first[clusters]]
+        return self.of_units(first), self.of_units(~first)
 
     @classmethod
     def from_frame(

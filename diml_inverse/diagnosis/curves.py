@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from diml_inverse.diagnosis.checks import before
 from diml_inverse.diagnosis.predicted import PredictedPlay
 from diml_inverse.estimators.cross_validation import clustered_error
+
+FloatArray = NDArray[np.float64]
 
 MOST_BINS = 12
 DECISIONS_PER_BIN = 120
@@ -32,7 +35,6 @@ def _curve(play: PredictedPlay, agent: int) -> pd.DataFrame:
     for rounds in np.array_split(used, min(number, len(used))) if len(used) else []:
         place = slice(rounds[0], rounds[-1] + 1)
         decisions = scored[:, place].sum(1)
-        spoke = decisions > 0
         sums = {"observed": play.taken, "predicted": play.probs, "error": play.residuals}
         of_bin = {name: values[:, place, agent].sum(1) for name, values in sums.items()}  # [E, A]
         labels = play.traces.action_labels[agent]
@@ -45,11 +47,21 @@ def _curve(play: PredictedPlay, agent: int) -> pd.DataFrame:
                 "decisions": decisions.sum(),
                 "observed": (of_bin["observed"].sum(0) / decisions.sum())[: len(labels)],
                 "predicted": (of_bin["predicted"].sum(0) / decisions.sum())[: len(labels)],
-                "standard_error": clustered_error(of_bin["error"][spoke], decisions[spoke])[: len(labels)],
+                "standard_error": _error(play, agent, of_bin["error"], decisions)[: len(labels)],
             }
         )
         tables.append(table)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _error(play: PredictedPlay, agent: int, errors: FloatArray, decisions: FloatArray) -> FloatArray:
+    """Clustered by units that share nobody; errors [E, A], decisions [E] -> [A]."""
+    units, count = play.traces.units[:, agent], play.traces.num_units
+    spoke = decisions > 0
+    sums, numbers = np.zeros((count, errors.shape[1])), np.zeros(count)
+    np.add.at(sums, units[spoke], errors[spoke])
+    np.add.at(numbers, units[spoke], decisions[spoke])
+    return clustered_error(sums[numbers > 0], numbers[numbers > 0])
 
 
 def autocorrelations(play: PredictedPlay) -> pd.DataFrame:

@@ -14,10 +14,10 @@ from diml_envs.traces import Traces
 from diml_inverse.baselines.cloning import BehaviouralCloning
 from diml_inverse.baselines.frequencies import ChoiceFrequencies
 from diml_inverse.diagnosis.predicted import PredictedPlay
-from diml_inverse.estimators.held_out import HeldOut
+from diml_inverse.estimators.held_out import HeldOut, by_unit
 
 FloatArray = NDArray[np.float64]
-Part = tuple[Traces, NDArray[np.int64]]  # episodes to fit to, and places of those to predict
+Part = tuple[Traces, NDArray[np.bool_]]  # play to fit to, and whose choices to predict [E, N]
 
 NUM_FOLDS = 3
 MODEL, CLONING, SHARES, UNIFORM = "model", "cloning", "constant shares", "uniform"
@@ -27,8 +27,8 @@ def likelihood_table(play: PredictedPlay, train: Traces | None, cloning: bool, s
     """A row for the model and each rival, all on the decisions that `play` scores.
 
     Columns: predictor; log_likelihood (nats per decision); missed (by the model: the rival's less the model's);
-    standard_error (of `missed`, over episodes; NaN for one); p_value (of the model being right; NaN for the model
-    itself and for uniform choice, which is one of the constant shares).
+    standard_error (of `missed`, over units that share nobody; NaN for one); p_value (of the model being right; NaN for
+    the model itself and for uniform choice, which is one of the constant shares).
 
     Under the right model the ratio of a rival's likelihood to the model's is 1 in the mean over play that the rival was
     not fitted to, so that it exceeds c at most 1 time in c (Ville 1939; Wasserman, Ramdas & Balakrishnan 2020): the
@@ -46,8 +46,9 @@ def likelihood_table(play: PredictedPlay, train: Traces | None, cloning: bool, s
             probs = _predictions(play.traces, parts, rival)
         except ValueError:  # too little play to fit it
             continue
-        scores = _scores(play, probs)
-        rows.append(_row(name, scores, model, _p_value(scores.totals - model.totals, [places for _, places in parts])))
+        ratios = _logs(play, probs) - _logs(play, play.probs)
+        p_value = _p_value([float(ratios[predicted].sum()) for _, predicted in parts])
+        rows.append(_row(name, _scores(play, probs), model, p_value))
     rows.append(_row(UNIFORM, _scores(play, _uniform(play.traces)), model, math.nan))
     return pd.DataFrame(rows)
 
@@ -90,29 +91,39 @@ def _uniform(traces: Traces) -> FloatArray:
 
 def _parts(traces: Traces, train: Traces | None, seed: int) -> list[Part]:
     """What is fitted to, and which episodes it predicts; nothing for a single episode that has none beside it."""
-    every = np.arange(len(traces))
     if train is not None:
-        return [(train, every)]
-    if len(traces) < 2:
+        return [(train, np.ones(traces.units.shape, bool))]
+    count = traces.num_units
+    if count < 2:
         return []
-    folds = np.array_split(np.random.default_rng(seed).permutation(len(traces)), min(NUM_FOLDS, len(traces)))
-    return [(traces[np.setdiff1d(every, fold)], np.sort(fold)) for fold in folds]
+    folds = np.array_split(np.random.default_rng(seed).permutation(count), min(NUM_FOLDS, count))
+    inside = [np.isin(np.arange(count), fold) for fold in folds]
+    return [(traces.of_units(~fold), np.append(fold, False)[traces.units]) for fold in inside]
 
 
 def _predictions(traces: Traces, parts: list[Part], rival: Callable[[Traces, Traces], FloatArray]) -> FloatArray:
     if not parts:
         raise ValueError("a rival needs a second episode")
     probs = np.zeros((*traces.actions.shape, max(traces.action_counts)))
-    for train, places in parts:
-        predicted = traces[places]
-        probs[places, : predicted.num_rounds] = rival(train, predicted)
+    for train, whose in parts:
+        places = np.flatnonzero(whose.any(1))
+        predicted = rival(train, traces[places])
+        rounds = predicted.shape[1]
+        kept = whose[places][:, None, :, None]
+        probs[places, :rounds] = np.where(kept, predicted, probs[places, :rounds])
     return probs
 
 
-def _scores(play: PredictedPlay, probs: FloatArray) -> HeldOut:
+def _logs(play: PredictedPlay, probs: FloatArray) -> FloatArray:
+    """Log-likelihood of each agent's scored choices in each episode, [E, N]."""
     with np.errstate(divide="ignore"):
         logs = np.log((probs * play.taken).sum(-1), where=play.scored, out=np.zeros(play.scored.shape))
-    return HeldOut(logs.sum((1, 2)), play.scored.sum((1, 2)))
+    total: FloatArray = logs.sum(1)
+    return total
+
+
+def _scores(play: PredictedPlay, probs: FloatArray) -> HeldOut:
+    return by_unit(play.traces, _logs(play, probs), play.scored.sum(1))
 
 
 def _row(name: str, scores: HeldOut, model: HeldOut, p_value: float) -> dict[str, object]:
@@ -126,7 +137,6 @@ def _row(name: str, scores: HeldOut, model: HeldOut, p_value: float) -> dict[str
     }
 
 
-def _p_value(log_ratios: FloatArray, parts: list[NDArray[np.int64]]) -> float:
-    """One over the mean of the parts' likelihood ratios, at most 1. log_ratios: of episodes, nats."""
-    ratios = [log_ratios[part].sum() for part in parts]
+def _p_value(ratios: list[float]) -> float:
+    """One over the mean of the parts' likelihood ratios, at most 1. ratios: of their logarithms, nats."""
     return float(np.exp(min(0.0, np.log(len(ratios)) - logsumexp(ratios))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,11 @@ class CrossValidation:
 
 
 def cross_validate(
-    estimator: Estimator, traces: Traces, groups: Sequence[Label], num_folds: int | None = None, seed: int = 0
+    estimator: Estimator,
+    traces: Traces,
+    groups: Sequence[Label] | None = None,
+    num_folds: int | None = None,
+    seed: int = 0,
 ) -> CrossValidation:
     """Fit to all groups but some, score those, and so on until each was left out once.
 
@@ -62,29 +66,46 @@ def cross_validate(
         estimator: `fit(traces)` gives a `Predictor`.
         traces: the play.
         groups: of each episode, [E]: the people (pair, session) that it shares with others. No group is in both parts.
+            None: `Traces.units`, the units that share nobody, called by their numbers.
         num_folds: parts into which groups are drawn at random; None: each group in turn.
         seed: of the draw.
 
     Raises:
         ValueError: fewer than two groups, another number of labels than episodes, or of folds than fit the groups.
     """
-    if len(groups) != len(traces):
-        raise ValueError(f"one group for each of the {len(traces)} episodes is needed; got {len(groups)}")
-    names = tuple(dict.fromkeys(groups))
+    names, unit_of, part_of = _groups(traces, groups)
     folds = len(names) if num_folds is None else num_folds
     if not 2 <= folds <= len(names):
         raise ValueError(f"cross-validation needs from two folds up to one a group ({len(names)}); got {folds}")
-    group_of = np.array([names.index(group) for group in groups])
     order = np.arange(len(names)) if num_folds is None else np.random.default_rng(seed).permutation(len(names))
     sums = np.zeros((len(names), 2))
     predictors = []
     for part in np.array_split(order, folds):
-        held_out = np.isin(group_of, part)
-        predictors.append(estimator.fit(traces[np.flatnonzero(~held_out)]))
-        test = traces[np.flatnonzero(held_out)]
-        by_episode = metrics.log_likelihood_by_episode(predictors[-1].choice_probs(test), test).sums
-        np.add.at(sums, group_of[held_out], by_episode)
+        held_out = np.isin(np.arange(len(names)), part)
+        predictors.append(estimator.fit(part_of(~held_out)))
+        test = part_of(held_out)
+        places = np.flatnonzero(np.append(held_out, False)[unit_of].any(1))
+        scored = metrics.scored_decisions(test)
+        probs = predictors[-1].choice_probs(test)
+        for unit in part:
+            own = scored & (unit_of[places] == unit)[:, None]
+            if own.any():
+                sums[unit] = metrics.log_likelihood_by_episode(probs, test, own).sums.sum(0)
     return CrossValidation(names, sums[:, 0], sums[:, 1], tuple(predictors))
+
+
+def _groups(
+    traces: Traces, groups: Sequence[Label] | None
+) -> tuple[tuple[Label, ...], NDArray[np.int64], Callable[[NDArray[np.bool_]], Traces]]:
+    """Labels of the groups, the group of each agent's choices in each episode [E, N], and the play of some groups."""
+    if groups is None:
+        return tuple(range(traces.num_units)), traces.units, traces.of_units
+    if len(groups) != len(traces):
+        raise ValueError(f"one group for each of the {len(traces)} episodes is needed; got {len(groups)}")
+    names = tuple(dict.fromkeys(groups))
+    group_of = np.array([names.index(group) for group in groups])
+    unit_of = np.broadcast_to(group_of[:, None], (len(traces), traces.num_agents))
+    return names, unit_of, lambda chosen: traces[np.flatnonzero(chosen[group_of])]
 
 
 def clustered_error(totals: NDArray[np.float64], decisions: NDArray[Any]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Comparing estimates by the likelihood of episodes they were not fitted to."""
+"""Comparing estimates by the likelihood of play they were not fitted to, by people who are in no other part."""
 
 from __future__ import annotations
 
@@ -40,11 +40,12 @@ Starts = dict[int, Start]  # by the number of the fold
 
 
 class Folds(Sequence[Fold]):
-    """Episodes to fit to and episodes held out, in turn.
+    """Play to fit to and play held out, in turn.
 
     Args:
-        traces: all episodes.
-        parts: numbers of those that each fold holds out, ascending.
+        traces: all of it.
+        parts: numbers of the episodes that each fold holds out, ascending; or of the persons, where everybody is
+            connected (`traces.by_person`).
     """
 
     def __init__(self, traces: Traces, parts: Sequence[NDArray[np.int64]]) -> None:
@@ -60,11 +61,14 @@ class Folds(Sequence[Fold]):
     def __getitem__(self, place: int | slice) -> Fold | Folds:
         if isinstance(place, slice):
             return Folds(self.traces, self.parts[place])
+        if self.traces.by_person:
+            chosen = np.isin(np.arange(self.traces.num_units), self.parts[place])
+            return self.traces.follow(~chosen), self.traces.follow(chosen)
         held_out = self.held_out(place)
         return self.traces[np.flatnonzero(~held_out)], self.traces[np.flatnonzero(held_out)]
 
     def held_out(self, place: int) -> NDArray[np.bool_]:
-        """Which episodes a fold holds out, [E]."""
+        """Which episodes a fold holds out, [E]; not for folds of persons."""
         return np.isin(np.arange(len(self.traces)), self.parts[place])
 
 
@@ -82,7 +86,11 @@ class FitsFolds(Protocol):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Log-likelihood (nats) and number of the scored decisions of each held-out episode, both [E]."""
+    """Log-likelihood (nats) and number of the scored decisions of each held-out unit, both [U].
+
+    Units are those of `Traces.units`: sessions, else the episodes that persons connect, else episodes; where everybody
+    is connected, persons.
+    """
 
     totals: NDArray[np.float64]
     decisions: NDArray[np.int64]
@@ -93,7 +101,7 @@ class HeldOut:
         return float(self.totals.sum() / self.decisions.sum())
 
     def standard_error_to(self, other: HeldOut) -> float:
-        """Of the difference in mean to another's of the same episodes, over episodes; NaN for a single one."""
+        """Of the difference in mean to another's of the same units, over units; NaN for a single one."""
         difference = (self.totals - other.totals) / self.decisions.mean()
         count = len(difference)
         return float(difference.std(ddof=1) / math.sqrt(count)) if count > 1 else math.nan
@@ -128,28 +136,30 @@ class Outcome:
 
 
 def folds(traces: Traces, seed: int) -> Folds:
-    """Episodes to fit to and episodes held out, the same for all that are compared.
+    """Play to fit to and play held out, the same for all that are compared; nobody's choices are in both.
 
     Raises:
-        ValueError: fewer than two episodes of two rounds or more.
+        ValueError: fewer than two episodes of two rounds or more, or all of one person.
     """
-    telling = traces[traces.lengths > 1] if (traces.lengths > 1).any() else traces  # the others score nothing
-    count = len(telling)
+    telling = traces[traces.lengths > 1] if traces.persons is None and (traces.lengths > 1).any() else traces
+    count = telling.num_units  # what was left out has nothing to score
     if count < 2:
         raise ValueError(
-            "models are compared on held-out episodes: at least two of two rounds or more are needed, "
+            "models are compared on held-out episodes: at least two of two rounds or more are needed, of other people, "
             f"{count} given; name the model instead of comparing"
         )
     parts = np.array_split(np.random.default_rng(seed).permutation(count), min(NUM_FOLDS, count))
     many = count >= MANY_EPISODES and int(telling.observed[:, 1:].sum()) >= MANY_DECISIONS
     used = parts[:1] if many else parts
-    return Folds(telling, [np.sort(part) for part in used])
+    if telling.by_person:
+        return Folds(telling, [np.sort(part) for part in used])
+    return Folds(telling, [np.flatnonzero(np.isin(telling.clusters, part)) for part in used])
 
 
 def cross_validated(estimator: FitsMechanism, parts: Folds, starts: Starts | None = None) -> Outcome:
     """Fit to each part, score what it leaves out. starts: as `FitsFolds.across` takes them."""
     try:
-        if isinstance(estimator, FitsFolds):
+        if isinstance(estimator, FitsFolds) and not parts.traces.by_person:
             scores = estimator.across(parts, {} if starts is None else starts)
         else:
             scores = [score(estimator.fit(train), test) for train, test in parts]
@@ -171,8 +181,24 @@ def score_play(mechanism: Mechanism, dynamics: Dynamics, play: ObservedPlay, epi
     """How they do on these episodes of the play. bool [E]"""
     with torch.no_grad():
         values = decision_log_likelihoods(mechanism, dynamics, play)
-    totals, decisions = values.sum((1, 2)).double().cpu().numpy(), play.scored.sum((1, 2)).cpu().numpy()
-    return HeldOut(totals[episodes], decisions[episodes])
+    return by_unit(play.traces, values.sum(1).double().cpu().numpy(), play.scored.sum(1).cpu().numpy(), episodes)
+
+
+def by_unit(
+    traces: Traces,
+    totals: NDArray[np.float64],
+    decisions: NDArray[np.int64],
+    episodes: NDArray[np.bool_] | None = None,
+) -> HeldOut:
+    """The sums over each unit that lies in these episodes, bool [E]. totals, decisions: [E, N]."""
+    units, count = traces.units, traces.num_units
+    own = units >= 0 if episodes is None else (units >= 0) & episodes[:, None]
+    nats = np.zeros(count)
+    np.add.at(nats, units[own], totals[own])
+    number = np.zeros(count, np.int64)
+    np.add.at(number, units[own], decisions[own])
+    there = np.isin(np.arange(count), units[own]) if traces.persons is None else number > 0
+    return HeldOut(nats[there], number[there])
 
 
 def _together(parts: list[HeldOut]) -> HeldOut:

@@ -1,4 +1,4 @@
-"""Episode bootstrap: how much an estimate moves when the episodes are drawn anew. For any estimator."""
+"""Bootstrap: how much an estimate moves when the play is drawn anew. For any estimator."""
 
 from __future__ import annotations
 
@@ -69,28 +69,32 @@ class Bootstrap(Generic[Found]):
 def bootstrap(
     estimator: FitsMechanism[Found], traces: Traces, num_replicates: int = 200, seed: int = 0, jobs: int = 1
 ) -> Bootstrap[Found]:
-    """Fit to resamples of the episodes, drawn with replacement (Efron 1979; episodes are taken to be independent).
+    """Fit to resamples of the play, drawn with replacement (Efron 1979) in units taken to be independent.
+
+    Units are those of `Traces.units`: sessions where they are known, else the episodes that persons connect, else
+    episodes; where everybody is connected, persons.
 
     The reference where there is no covariance, as for networks (`DIML`). What the estimator draws itself (its seed)
     stays the same, so only the play's part of the error is measured; so is a bias that all replicates share.
 
     Args:
         estimator: `fit(traces)` gives an `Estimate`.
-        traces: two episodes or more.
+        traces: two units or more.
         num_replicates: two or more; a standard error from R replicates is itself uncertain by 1 / sqrt(2 R).
         seed: of the resamples. The result depends on it alone, not on `jobs`.
         jobs: processes, each with one thread; -1 for all processors.
 
     Raises:
-        ValueError: fewer than two episodes or replicates, or a negative seed.
+        ValueError: fewer than two units or replicates, or a negative seed.
     """
-    if len(traces) < 2 or num_replicates < 2 or seed < 0:
+    count = traces.num_units
+    if count < 2 or num_replicates < 2 or seed < 0:
         raise ValueError(
-            "a bootstrap needs two episodes, two replicates and a seed of 0 or more; "
-            f"got {len(traces)}, {num_replicates} and {seed}"
+            "a bootstrap needs two episodes, two replicates and a seed of 0 or more, the episodes of different people; "
+            f"got {count}, {num_replicates} and {seed}"
         )
     draws = [
-        np.random.default_rng(child).integers(len(traces), size=len(traces))
+        np.random.default_rng(child).integers(count, size=count)
         for child in np.random.SeedSequence(seed).spawn(num_replicates)
     ]
     tasks = (delayed(_refit)(estimator, traces, draw) for draw in (None, *draws))
@@ -98,14 +102,14 @@ def bootstrap(
     return Bootstrap(estimate, tuple(replicates))
 
 
-def _refit(estimator: FitsMechanism[Found], traces: Traces, episodes: np.ndarray | None) -> Found:
+def _refit(estimator: FitsMechanism[Found], traces: Traces, units: np.ndarray | None) -> Found:
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # several processes with several threads each would wait for one another
     try:
-        found = estimator.fit(traces if episodes is None else traces[episodes])
+        found = estimator.fit(traces if units is None else traces.drawn(units))
     finally:
         torch.set_num_threads(before)
-    return found if episodes is None else replace(found, uncertainty=None)
+    return found if units is None else replace(found, uncertainty=None)
 
 
 def _spread(draws: Tensor) -> Tensor:

@@ -47,7 +47,10 @@ class Jackknife:
 
 
 def jackknife(
-    estimator: FitsMechanism[Found], traces: Traces, groups: Sequence[Label], function: Callable[[Found], ArrayLike]
+    estimator: FitsMechanism[Found],
+    traces: Traces,
+    groups: Sequence[Label] | None,
+    function: Callable[[Found], ArrayLike],
 ) -> Jackknife:
     """Fit to all episodes, then without each group in turn (Efron & Tibshirani 1993, ch. 11; Shao & Tu 1995).
 
@@ -57,19 +60,25 @@ def jackknife(
     Args:
         estimator: `fit(traces)` gives an `Estimate`.
         traces: the play.
-        groups: of each episode, [E].
+        groups: of each episode, [E]; None: `Traces.units`, the units that share nobody.
         function: of an estimate, numbers [*S].
 
     Raises:
         ValueError: fewer than two groups, or another number of labels than episodes.
     """
-    names = tuple(dict.fromkeys(groups))
-    if len(groups) != len(traces) or len(names) < 2:
-        raise ValueError(
-            f"a group for each of the {len(traces)} episodes is needed, two different ones at least; "
-            f"got {len(groups)} labels, {len(names)} different"
-        )
-    group_of = np.array([names.index(group) for group in groups])
-    kept = (traces[np.flatnonzero(group_of != group)] for group in range(len(names)))
+    if groups is None:
+        count = traces.num_units
+        if count < 2:
+            raise ValueError(f"a jackknife needs two units that share nobody, or two persons; got {traces}")
+        kept = (traces.of_units(np.arange(count) != unit) for unit in range(count))
+    else:
+        names = tuple(dict.fromkeys(groups))
+        if len(groups) != len(traces) or len(names) < 2:
+            raise ValueError(
+                f"a group for each of the {len(traces)} episodes is needed, two different ones at least; "
+                f"got {len(groups)} labels, {len(names)} different"
+            )
+        group_of = np.array([names.index(group) for group in groups])
+        kept = (traces[np.flatnonzero(group_of != group)] for group in range(len(names)))
     value, *left_out = (np.asarray(function(estimator.fit(part)), np.float64) for part in (traces, *kept))
     return Jackknife(value, np.stack(left_out))

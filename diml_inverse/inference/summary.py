@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -81,7 +82,7 @@ def _header(estimate: Recovered, covariance: str | None) -> dict[str, str]:
         "Learners": type(estimate.dynamics).__name__,
         "No. decisions": str(facts["decisions"]),
         "Estimator": str(estimate.info.get("estimator", "")),
-        "No. episodes": str(facts["episodes"]),
+        "No. episodes": f"{facts['episodes']}{_clusters(facts)}",
         "Penalty": facts["penalty"],
         "Covariance type": covariance or facts["covariance"],
         "Parameters": str(facts["parameters"]),
@@ -158,3 +159,9 @@ def _notes(
         yield ONE_SIDED
     if len(rows) > max_rows:
         yield f"Only the first {max_rows} rows of the mechanism are shown (max_rows)."
+
+
+def _clusters(facts: Mapping[str, Any]) -> str:
+    """How many units share nobody, where these are not the episodes."""
+    clusters = facts.get("clusters", facts["episodes"])
+    return "" if clusters == facts["episodes"] else f" in {clusters} clusters"

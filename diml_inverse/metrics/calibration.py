@@ -37,7 +37,7 @@ def expected_calibration_error(
         predicted: [E, T, N, A].
         traces: the play that was predicted.
         num_bins: at most; predictions of the same probability stay in one bin.
-        scored: bool [E, T, N]; default: the observed decisions of rounds 1..T-1.
+        scored: bool [E, T, N]; default: `scored_decisions`.
 
     Raises:
         ValueError: shapes that do not fit, rows that are no probabilities, or no bin.
@@ -60,7 +60,7 @@ def calibration_by_episode(
     place = np.nonzero(used)[0] * num_bins + bins
     length = len(traces) * num_bins
     sums = [np.bincount(place, weights, length) for weights in (None, probs[used], taken[used])]
-    return EpisodeSums(np.stack(sums, 1).reshape(len(traces), num_bins, 3).astype(np.float64), _error)
+    return EpisodeSums(np.stack(sums, 1).reshape(len(traces), num_bins, 3).astype(np.float64), _error).of(traces)
 
 
 def reliability(

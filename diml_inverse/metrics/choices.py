@@ -26,7 +26,7 @@ def choice_kl(predicted: ArrayLike, true: ArrayLike, traces: Traces, scored: Arr
         true: [E, T, N, A], as `Rollout.choice_probs`, or of a true mechanism and its dynamics. NaN at actions that
             an agent does not have is as good as 0.
         traces: the play along which to compare, best that of the true mechanism.
-        scored: bool [E, T, N]; default: the observed decisions of rounds 1..T-1.
+        scored: bool [E, T, N]; default: `scored_decisions`.
 
     Raises:
         ValueError: shapes that do not fit, or rows that are no probabilities.
@@ -42,7 +42,7 @@ def choice_kl_by_episode(
     p, q = (checked_probs(probs, traces, counted) for probs in (true, predicted))
     with np.errstate(divide="ignore"):
         log_ratio = np.log(p, where=p > 0, out=np.zeros_like(p)) - np.log(q, where=p > 0, out=np.zeros_like(q))
-    return episode_means((p * log_ratio).sum(-1), counted)
+    return episode_means((p * log_ratio).sum(-1), counted).of(traces)
 
 
 def log_likelihood_by_episode(predicted: ArrayLike, traces: Traces, scored: ArrayLike | None = None) -> EpisodeSums:
@@ -54,7 +54,7 @@ def log_likelihood_by_episode(predicted: ArrayLike, traces: Traces, scored: Arra
     Args:
         predicted: [E, T, N, A].
         traces: the play to be predicted.
-        scored: bool [E, T, N]; default: the observed decisions of rounds 1..T-1.
+        scored: bool [E, T, N]; default: `scored_decisions`.
 
     Raises:
         ValueError: as `choice_kl`.
@@ -62,7 +62,7 @@ def log_likelihood_by_episode(predicted: ArrayLike, traces: Traces, scored: Arra
     counted = checked_scored(scored, traces)
     with np.errstate(divide="ignore"):
         log_probs = np.log(chosen_probs(checked_probs(predicted, traces, counted), traces))
-    return episode_means(log_probs, counted)
+    return episode_means(log_probs, counted).of(traces)
 
 
 def negative_log_likelihood_by_context(predicted: ArrayLike, traces: Traces, training: Traces) -> dict[str, float]:
@@ -105,7 +105,7 @@ def accuracy_by_episode(predicted: ArrayLike, traces: Traces, scored: ArrayLike 
     """`accuracy` with what each episode adds, for `bootstrap_interval`."""
     counted = checked_scored(scored, traces)
     hits = checked_probs(predicted, traces, counted).argmax(-1) == traces.actions
-    return episode_means(hits.astype(np.float64), counted)
+    return episode_means(hits.astype(np.float64), counted).of(traces)
 
 
 def _met_before(traces: Traces, training: Traces) -> tuple[BoolArray, BoolArray]:

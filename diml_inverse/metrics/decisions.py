@@ -12,9 +12,12 @@ FloatArray = NDArray[np.float64]
 
 
 def scored_decisions(traces: Traces) -> BoolArray:
-    """bool [E, T, N]: observed choices of rounds 1..T-1, given moves left out. In round 0 nothing is learnt yet."""
+    """bool [E, T, N]: observed choices of rounds 1..T-1, and of round 0 where a person has played before.
+
+    In a first round nothing has been learnt. Given moves are nobody's choices.
+    """
     scored = traces.observed & traces.followed[:, None]
-    scored[:, 0] = False
+    scored[:, 0] &= ~traces.beginnings
     return scored
 
 

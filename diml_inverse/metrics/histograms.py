@@ -95,7 +95,7 @@ def histogram_kl_by_episode(prediction: Traces, truth: Traces) -> EpisodeSums:
         _check(traces, truth)
     if len(prediction) != len(truth):
         raise ValueError(f"an interval needs as many predicted as true episodes; got {len(prediction)}, {len(truth)}")
-    return EpisodeSums(np.stack([_histograms(truth), _histograms(prediction)], 1), _divergence)
+    return EpisodeSums(np.stack([_histograms(truth), _histograms(prediction)], 1), _divergence).of(truth)
 
 
 def _check(traces: Traces, truth: Traces) -> None:

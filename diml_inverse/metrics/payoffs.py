@@ -62,7 +62,7 @@ def payoff_difference_by_episode(
             with torch.no_grad():
                 true_payoffs = truth.counterfactual_payoffs(actions).double()
             weights[place] *= _mean_squared_difference(true_payoffs, truth.action_mask.to(actions.device))
-    return ratio_of_sums(totals, weights)
+    return ratio_of_sums(totals, weights).of(traces)
 
 
 def payoff_difference_agreement(mechanism: Mechanism, truth: Mechanism, traces: Traces) -> tuple[float, float]:

@@ -149,10 +149,10 @@ def _choices_of_agent(axes: Axes, traces: Traces, predicted: NDArray[np.float64]
     data = pd.DataFrame({"bin": rounds * num_bins // traces.num_rounds, "round": rounds})
     decisions = data.groupby("bin").size()
     most_chosen = _most_chosen(traces, agent)
-    data["episode"] = np.broadcast_to(np.arange(len(observed))[:, None], observed.shape)[observed]
+    data["unit"] = np.broadcast_to(traces.units[:, agent, None], observed.shape)[observed]
     for colour, marker, action in zip(COLOURS, MARKERS, most_chosen, strict=False):
         data["observed"], data["predicted"] = chosen[observed][:, action], predicted[observed][:, action]
-        mean = data.drop(columns="episode").groupby("bin").mean()
+        mean = data.drop(columns="unit").groupby("bin").mean()
         sizes = 8 + 20 * decisions / decisions.max()
         axes.scatter(mean["round"], mean["observed"], s=sizes, color=colour, marker=marker, alpha=0.7, linewidths=0)
         half = 2 * data.groupby("bin").apply(_error_of_share, include_groups=False).fillna(0)
@@ -167,9 +167,9 @@ def _choices_of_agent(axes: Axes, traces: Traces, predicted: NDArray[np.float64]
 
 
 def _error_of_share(decisions: pd.DataFrame) -> float:
-    """Standard error of the share, over episodes."""
-    of_episodes = decisions.groupby("episode")["observed"].agg(["sum", "count"])
-    return float(clustered_error(of_episodes["sum"].to_numpy(float), of_episodes["count"].to_numpy()))
+    """Standard error of the share, over units that share nobody."""
+    of_units = decisions.groupby("unit")["observed"].agg(["sum", "count"])
+    return float(clustered_error(of_units["sum"].to_numpy(float), of_units["count"].to_numpy()))
 
 
 def _most_chosen(traces: Traces, agent: int) -> NDArray[np.int64]:

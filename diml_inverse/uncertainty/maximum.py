@@ -35,10 +35,11 @@ class MaximumUncertainty(Uncertainty):
     Two kinds. "information" inverts the curvature of the log-likelihood: right if the surrogate learners are. It
     counts the ridge as knowledge of the parameters. "clustered" (White 1982; Liang & Zeger 1986) puts the variance of
     the episodes' scores inside, times G / (G - 1), and takes quantiles from Student's t with G - 1 degrees of freedom:
-    right for independent episodes whatever goes on within them, also when learners differ from the surrogate. That
-    needs many episodes for each parameter: with few it is noisy, too small, and blind in as many directions as episodes
-    are lacking. The default is therefore "clustered" from 20 episodes on, and 5 for each identified parameter, else
-    "information". Either gives way to the profile likelihood where an action was never or hardly chosen: see `profile`.
+    right for independent episodes whatever goes on within them, also when learners differ from the surrogate; episodes
+    that share people (`Traces.clusters`) count as one. That needs many episodes for each parameter: with few it is
+    noisy, too small, and blind in as many directions as episodes are lacking. The default
+    is therefore "clustered" from 20 episodes on, and 5 for each identified parameter, else "information". Either gives
+    way to the profile likelihood where an action was never or hardly chosen: see `profile`.
 
     Args:
         mechanism, dynamics, of_learners: as in `Uncertainty`.
@@ -70,7 +71,7 @@ class MaximumUncertainty(Uncertainty):
             self._compute()
         chosen = kind or self._facts["covariance"]
         if chosen not in self._covariances:
-            raise ValueError(f"a clustered covariance needs two episodes at least; there is {self._facts['episodes']}")
+            raise ValueError("a clustered covariance needs two episodes at least of different people; there is 1")
         return self._covariances[chosen]
 
     def facts(self) -> Mapping[str, Any]:
@@ -85,8 +86,8 @@ class MaximumUncertainty(Uncertainty):
         return bool(self._covariances)
 
     def degrees(self, kind: str | None = None) -> float:
-        episodes = int(self.facts()["episodes"])
-        return episodes - 1 if self.covariance(kind).kind == "clustered" else super().degrees(kind)
+        clusters = int(self.facts().get("clusters", self.facts()["episodes"]))  # version 0.1.0 knew episodes only
+        return clusters - 1 if self.covariance(kind).kind == "clustered" else super().degrees(kind)
 
     def _compute(self) -> None:
         assert self._play is not None
@@ -95,13 +96,14 @@ class MaximumUncertainty(Uncertainty):
         ridge = torch.zeros(fitted.size, dtype=torch.float64)
         ridge[: fitted.num_on_payoffs] = self._ridge if self._weights is None else self._weights
         information = information_covariance(hessian, ridge, scores, fitted.vector().cpu())
-        spoke = play.scored.flatten(1).any(1).cpu()
+        scores = of_clusters(play, scores)
         self._covariances["information"] = information
-        if spoke.sum() > 1:
-            self._covariances["clustered"] = clustered_covariance(information, scores[spoke])
-        enough = int(spoke.sum()) >= max(FEWEST_EPISODES, EPISODES_PER_PARAMETER * information.num_identified)
+        if len(scores) > 1:
+            self._covariances["clustered"] = clustered_covariance(information, scores)
+        enough = len(scores) >= max(FEWEST_EPISODES, EPISODES_PER_PARAMETER * information.num_identified)
         self._facts = {
             **facts_of_play(play, totals),
+            "clusters": len(scores),
             "covariance": "clustered" if enough else "information",
             "parameters": fitted.size,
             "identified": information.num_identified,
@@ -191,3 +193,11 @@ class MaximumUncertainty(Uncertainty):
         if "clustered" in tensors:
             made._covariances["clustered"] = Covariance("clustered", tensors["clustered"], **parts)
         return made
+
+
+def of_clusters(play: ObservedPlay, scores: Tensor) -> Tensor:
+    """Scores [E, P] of episodes summed over those that share people, where any decision is scored. [C, P]"""
+    clusters = torch.from_numpy(play.traces.clusters)
+    spoke = play.scored.flatten(1).any(1).cpu()
+    summed = scores.new_zeros(int(clusters.max()) + 1, scores.shape[1]).index_add_(0, clusters, scores)
+    return summed[clusters[spoke].unique()]

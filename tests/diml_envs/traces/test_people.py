@@ -183,6 +183,35 @@ def test_one_session_is_split_by_persons_whose_moves_the_other_part_takes_as_giv
     assert rest.episodes == (1, 2, 3)
 
 
+@many
+@given(traces=strategies.traces(people=True))
+def test_units_part_the_choices(traces: Traces) -> None:
+    """Every choice to be explained is in one unit, and the units' parts hold each of them once."""
+    assert (traces.units >= 0)[traces.followed].all()
+    parts = [traces.of_units(np.arange(traces.num_units) == unit) for unit in range(traces.num_units)]
+    assert sum(int((part.observed & part.followed[:, None]).sum()) for part in parts) == int(
+        (traces.observed & traces.followed[:, None]).sum()
+    )
+
+
+@many
+@given(traces=strategies.traces(people=True))
+def test_units_drawn_twice_are_twice_the_people(traces: Traces) -> None:
+    drawn = traces.drawn([0, 0])
+    once = traces.of_units(np.arange(traces.num_units) == 0)
+    assert drawn.lengths.tolist() == once.lengths.tolist() * 2
+    assert len(drawn.person_labels) == 2 * len(once.person_labels)
+    assert drawn.num_units == 2
+    np.testing.assert_array_equal(drawn[np.arange(len(once))].actions, once.actions)
+
+
+def test_whoever_has_played_before_has_something_learnt() -> None:
+    assert example().beginnings.tolist() == [[True, True], [True, True], [False, False], [False, False]]
+    later = example(begins=[9, 0, 2, 2], sessions=None)  # order is that of the rounds, not of the episodes
+    assert later.beginnings.tolist() == [[False, False], [True, True], [True, True], [False, False]]
+    assert Traces([[[0, 1]]] * 2).beginnings.all()
+
+
 def test_following_some() -> None:
     assert example().follow([0]) == example().follow([True, False, False, False])
     assert example().follow([0]).persons.tolist() == [[0, -1], [-1, 0]]  # type: ignore[union-attr]
