@@ -91,10 +91,9 @@ def rollout(
         raise ValueError(f"num_episodes must be 1 or more and seed 0 or more; got {num_episodes} and {seed}")
     if learn not in LEARN:
         raise ValueError(f"learn must be one of {', '.join(map(repr, LEARN))}; got {learn!r}")
-    settings = (num_persons, matching, match_rounds, continuation, num_matches, one_population)
     if matching is not None:
-        env = population_of(env, *settings)
-    elif settings != (None, None, None, None, None, False):
+        env = population_of(env, num_persons, matching, match_rounds, continuation, num_matches, one_population)
+    elif (num_persons, match_rounds, continuation, num_matches, one_population) != (None, None, None, None, False):
         raise ValueError("num_persons and the like are for play in matches: say who meets whom, matching='strangers'")
     action_counts = [_action_count(env, agent) for agent in env.possible_agents]
     by_agent = _by_agent(by_person(learners, env), env.possible_agents)

@@ -40,7 +40,8 @@ class Columns(NamedTuple):
             others = [value for key, value in self._asdict().items() if key != name]
             own = getattr(self, name)
             if own == name and (own not in present or own in others or (name == "session" and self.match)):
-                found = found._replace(**{name: None})
+                absent: dict[str, Any] = {name: None}
+                found = found._replace(**absent)
         if self.other is not None and self.agent == "agent" and "agent" not in present:
             found = found._replace(agent=None)
         found._check_together()
@@ -77,9 +78,9 @@ def both_sides(frame: pd.DataFrame, columns: Columns) -> tuple[pd.DataFrame, Col
         if len(names) != 2:
             raise ValueError(f"the other's choice in a column needs two agents in column {seat!r}; it has {names}")
         swapped = frame[seat].astype(object).map(dict(zip(names, reversed(names), strict=True)))
-    theirs = frame.assign(**{seat: swapped, str(columns.action): frame[columns.other]})
-    own = frame.assign(**{_OWN: True, seat: frame[seat].astype(object)})
-    both = pd.concat([own, theirs.assign(**{_OWN: False})])
+    of_own: dict[str, Any] = {_OWN: True, seat: frame[seat].astype(object)}
+    of_other: dict[str, Any] = {_OWN: False, seat: swapped, str(columns.action): frame[columns.other]}
+    both = pd.concat([frame.assign(**of_own), frame.assign(**of_other)])
     if columns.agent is None:
         both[seat] = pd.Categorical(both[seat], [OWN_SEAT, OTHER_SEAT])
     return both, columns._replace(agent=seat)

@@ -139,7 +139,8 @@ def _seating(frame: pd.DataFrame, columns: Columns, rounds: Codes) -> Seating:
         session_of, sessions = episode_of, episodes
     if session_of is not None and person_of is not None:
         person_of, persons = _persons_of_sessions(person_of, persons, session_of, sessions)
-    agent_of, agents = (None, []) if columns.agent is None else coded(frame, columns.agent)
+    # Seats that mean nothing are numbered once it is known who sat together.
+    agent_of, agents = (0 * rounds, []) if columns.agent is None else coded(frame, columns.agent)
     seating = Seating(
         episode_of, episodes, agent_of, list(map(_name, agents)), person_of, persons, session_of, sessions
     )
@@ -150,29 +151,28 @@ def _seating(frame: pd.DataFrame, columns: Columns, rounds: Codes) -> Seating:
 
 def _in_matches(frame: pd.DataFrame, columns: Columns, rounds: Codes, seating: Seating) -> Seating:
     """The same, its episodes cut into matches, or into those of each person where only one side is known."""
-    assert seating.person_of is not None
-    person = seating.person_of
+    owner = seating.person_of
+    assert owner is not None
+    person = owner
     if columns.other is not None:
         if (person == GIVEN).any():
             raise ValueError(f"column {columns.person!r} is empty in row {frame.index[(person == GIVEN).argmax()]}")
         person = np.where(own_rows(frame), person, GIVEN)
     match, matches = (0 * rounds, [""]) if columns.match is None else coded(frame, columns.match)
-    group = match if columns.other is None else match * len(seating.persons) + seating.person_of
+    group = match if columns.other is None else match * len(seating.persons) + owner
     rows = Rows(seating.episode_of, rounds, match, group, seating.agent_of, person)
-    if seating.agent_of is None:
+    if columns.agent is None:
         rows = rows._replace(seat=seats_by_person(rows))
         seating = seating._replace(agent_of=rows.seat, agents=[f"agent_{i}" for i in range(rows.seat.max() + 1)])
     if columns.match is None:
-        pairs, episode_of = np.unique(
-            seating.episode_of * len(seating.persons) + seating.person_of, return_inverse=True
-        )
+        pairs, episode_of = np.unique(seating.episode_of * len(seating.persons) + owner, return_inverse=True)
         named = [divmod(pair, len(seating.persons)) for pair in pairs.tolist()]
-        labels = [f"{seating.episodes[episode]}/{seating.persons[one]}" for episode, one in named]
+        labels: list[Label] = [f"{seating.episodes[episode]}/{seating.persons[one]}" for episode, one in named]
         return seating._replace(episode_of=episode_of, episodes=labels, person_of=person)
     found = find_matches(rows)
     owners = None if columns.other is None else seating.persons
-    labels = match_labels(found, rows._replace(person=seating.person_of), seating.episodes, matches, owners)
-    return seating._replace(episode_of=found.episode_of, episodes=labels, person_of=person, begins=found.begins)
+    names = match_labels(found, rows._replace(person=owner), seating.episodes, matches, owners)
+    return seating._replace(episode_of=found.episode_of, episodes=list(names), person_of=person, begins=found.begins)
 
 
 def _persons_of_sessions(

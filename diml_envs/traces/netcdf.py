@@ -74,7 +74,8 @@ def read_netcdf(path: Path, **columns: Any) -> Fields:
             sizes = {"actions": 3, "lengths": 1}
             if people:
                 sizes |= {name: len(over) for name, over in _VARIABLES_OF_PEOPLE.items() if name in file}
-            return Fields(**{name: _array(file, name, size) for name, size in sizes.items()}, **described)
+            found: dict[str, Any] = {name: _array(file, name, size) for name, size in sizes.items()}
+            return Fields(**found, **described)
     except (KeyError, RuntimeError, TypeError) as error:  # what h5py raises where a checksum does not fit
         raise ValueError(f"the file is damaged: {error}") from error
 

@@ -69,19 +69,19 @@ def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)  # for click: its help, and the options that it was given before
     def with_columns(**options: Any) -> Any:
-        names = {name: options.pop(f"{name}_column") or None for name in COLUMN_HELP}
+        names: dict[str, Any] = {name: options.pop(f"{name}_column") or None for name in COLUMN_HELP}
         return command(
             columns=Columns(**names, given=options.pop("given"), changes=changes_asked_for(options)), **options
         )
 
     defaults = Columns()._asdict()
     given = click.option("--given", multiple=True, metavar="AGENT", help="Its moves are given: not fitted. Repeatable.")
-    with_columns = given(change_options(with_columns))
+    decorated: Callable[..., Any] = given(change_options(with_columns))
     for name, words in reversed(COLUMN_HELP.items()):
         default = defaults[name]
         option = click.option(f"--{name}-column", default=default, show_default=default is not None, help=words)
-        with_columns = option(with_columns)
-    return with_columns
+        decorated = option(decorated)
+    return decorated
 
 
 class Between(click.ParamType):
