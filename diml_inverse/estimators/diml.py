@@ -15,6 +15,7 @@ from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.estimators.dynamics_comparison import DynamicsComparison, EstimatorUnder, quick_tables, rising
 from diml_inverse.estimators.family_comparison import FamilyComparison
 from diml_inverse.estimators.gradient_fit import GradientFit, GradientSettings, check_fittable
+from diml_inverse.estimators.memory_choice import beside_memory
 from diml_inverse.structure import InteractionEvidence, default_families
 from diml_inverse.structure.interactions import fits
 
@@ -38,7 +39,8 @@ class DIML(GradientSettings):
             `InteractionEvidence`, in a large one by comparing families on held-out episodes (`info["route"]`
             says which, `info["kinds"]` or `info["families"]` what was found).
         dynamics: the surrogate learners; what of their parameters is fitted, is fitted with the mechanism. Or `"auto"`:
-            the best predicting one of `default_members` (`info["learners"]`; see `DynamicsComparison`).
+            the best predicting one of `default_members` (`info["learners"]`; see `DynamicsComparison`) or, if both are
+            "auto" and the game is small, of learners with memory (`info["memories"]`; see `MemorySearch`).
         max_epochs: passes over the training episodes at most.
         batch_size: episodes for each gradient step; default: all of them.
         step_size: step size of Adam.
@@ -90,7 +92,8 @@ class DIML(GradientSettings):
         """How the agents learn is found under a likely form of the mechanism, then the form asked for is fitted."""
         trials = self._likely_form(traces) if isinstance(self.mechanism, str) else self._trials_under(self.mechanism)
         comparison = DynamicsComparison(lambda found: replace(self, dynamics=found), trials=trials, seed=self.seed)
-        return comparison.fit(traces)
+        found = comparison.fit(traces)
+        return beside_memory(found, traces, self.seed) if isinstance(self.mechanism, str) else found
 
     def _likely_form(self, traces: Traces) -> list[EstimatorUnder]:
         """The table that predicts best under learners of unknown feedback, if any table applies; else a network."""

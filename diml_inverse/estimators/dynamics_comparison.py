@@ -107,7 +107,7 @@ class DynamicsComparison:
         for row in learners:
             row["told_apart"] = row["member"] not in alike
         info = {**estimate.info, "learners": learners, "not_told_apart": list(alike), **described(estimate.dynamics)}
-        return replace(estimate, info=info, uncertainty=_covering_the_choice(estimate, alike, traces))
+        return replace(estimate, info=info, uncertainty=covering_the_choice(estimate, alike, traces))
 
     def _alike(self, ranked: Sequence[_Trial], traces: Traces) -> dict[str, Estimate]:
         """Fits to all episodes of members that predict the same held-out episodes no surely worse than the chosen."""
@@ -183,7 +183,7 @@ class DynamicsComparison:
         return self.estimator(trial.dynamics).fit(traces)
 
 
-def _covering_the_choice(estimate: Estimate, alike: Mapping[str, Estimate], traces: Traces) -> Uncertainty | None:
+def covering_the_choice(estimate: Estimate, alike: Mapping[str, Estimate], traces: Traces) -> Uncertainty | None:
     """Of the chosen fit; with the others' intervals where each has some, of mechanisms of one form."""
     own = estimate.uncertainty
     alike = {name: other for name, other in alike.items() if type(other.mechanism) is type(estimate.mechanism)}
