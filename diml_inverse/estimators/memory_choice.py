@@ -8,12 +8,12 @@ from typing import Any
 from diml_envs.traces import Traces
 from diml_inverse.dynamics.members import default_members
 from diml_inverse.estimate.estimate import Estimate
-from diml_inverse.estimators.memory import Memory, Rival, states_too_many, with_inertia
+from diml_inverse.estimators.memory import Memory, states_too_many, with_inertia
 from diml_inverse.estimators.memory_search import MemorySearch, MemoryTrial
 
 
 def beside_memory(found: Estimate, traces: Traces, seed: int) -> Estimate:
-    """An estimate under the best learners without memory or, if one of those with memory predicts better, under it.
+    """An estimate under the best learners without memory or, if one with memory or inertia surely predicts better, that.
 
     `info["learners"]` has rows of both kinds. A game with no small table, or play of people who all share something,
     is left as it is, with `info["too_short"]` where play is too little for states.
@@ -34,8 +34,8 @@ def beside_memory(found: Estimate, traces: Traces, seed: int) -> Estimate:
         ranked = []
     if not ranked:
         return replace(found, info=info)
-    best = ranked[0].memory
-    if isinstance(best, Rival) and best.name == member:
+    plain = next((trial for trial in ranked if trial.memory.name == member), None)
+    if plain is not None and plain.as_well_as(ranked[0]):
         return replace(found, info={**info, "learners": _rows(found, ranked, member)})
     chosen = search.chosen(ranked, traces)
     learners = _rows(found, ranked, chosen.info["memory"])

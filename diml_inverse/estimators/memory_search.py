@@ -15,7 +15,7 @@ from diml_envs.traces import Traces
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.estimators.cross_validation import clustered_error
 from diml_inverse.estimators.dynamics_comparison import covering_the_choice, described
-from diml_inverse.estimators.memory import Memory, Rival, states_too_many, states_worth_a_try, tables
+from diml_inverse.estimators.memory import WORDS, Memory, Rival, states_too_many, states_worth_a_try, tables
 from diml_inverse.estimators.own_recovery import agreement, own_recovery
 from diml_inverse.estimators.restarts import RestartedMLE
 from diml_inverse.likelihood import decision_log_likelihoods, observe
@@ -27,7 +27,7 @@ CLEARLY = 0.1  # in agreement of payoffs with those from which play was drawn
 AHEAD = 2  # states with which looking ahead is tried
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MemoryTrial:
     """How one kind of learner and one form of payoffs did.
 
@@ -253,8 +253,8 @@ def compared_states(
     """The best trial of each state, and of other learners, with a row: which is chosen, and why.
 
     Of those that predict about as well as the best, the one chosen leads back to its own payoffs more surely than the
-    best by `CLEARLY`, if there is one; else it is the best. Rows: memory, behind, standard_error, as_well, agreement
-    (of payoffs, with the best's), own_recovery (None: not asked for), chosen.
+    best by `CLEARLY`, if there is one; else it is the best. Rows: memory, knows, behind, standard_error, as_well,
+    agreement (of payoffs, with the best's), own_recovery (None: not asked for), chosen.
     """
     best_of: dict[Any, MemoryTrial] = {}
     for trial in ranked:
@@ -273,11 +273,17 @@ def compared_states(
     listed = []
     for trial in found:
         less, error = trial.behind(ranked[0])
-        row = {"memory": trial.memory.name, "behind": less, "standard_error": error, "as_well": trial in telling}
+        row: dict[str, Any] = {"memory": trial.memory.name, "behind": less, "standard_error": error}
+        row |= {"as_well": trial in telling, "knows": knows(trial.memory)}
         row["agreement"] = agreement(trial.estimate.mechanism, ranked[0].estimate.mechanism, traces)
         row["own_recovery"] = recovery.get(trial.memory.name)
         listed.append((trial, row | {"chosen": trial is chosen}))
     return listed
+
+
+def knows(memory: Memory | Rival) -> str | None:
+    """What learners know of the last round, in words; None: nothing."""
+    return WORDS[memory.state] if isinstance(memory, Memory) and memory.state else None
 
 
 def _rivals(other: MemoryTrial, trial: MemoryTrial, best: MemoryTrial) -> bool:

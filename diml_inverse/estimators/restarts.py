@@ -145,6 +145,11 @@ class _Climb:
             raise FloatingPointError(f"NaN or infinity in {place}")
         return value / self.decisions, gradient / self.decisions
 
+    def _uncertainty(self) -> MaximumUncertainty:
+        weights = torch.tensor(self.penalised[: sum(part.numel() for part in self.mechanism.parameters())])
+        ridge, names = self.settings.ridge, self.of_learners
+        return MaximumUncertainty(self.mechanism, self.dynamics, self.play, ridge, names, weights, profiles=False)
+
     def estimate(self, vector: Vector, traces: Traces, values: list[float]) -> Estimate:
         """What was found there."""
         vector_to_parameters(torch.tensor(vector), self.parameters)
@@ -157,7 +162,7 @@ class _Climb:
             traces.agents,
             traces.action_labels,
             {**info, "starts": values},
-            MaximumUncertainty(self.mechanism, self.dynamics, self.play, settings.ridge, self.of_learners),
+            self._uncertainty(),
         )
 
 

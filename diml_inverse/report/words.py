@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 
 from diml_inverse.estimate.estimate import Estimate
+from diml_inverse.report.memory_words import memory_in_words
 
 SMALLEST_SHARE = 0.01
 LARGEST_GAME = 10_000  # profiles looked at for the level
@@ -24,6 +25,7 @@ def found_in_words(estimate: Estimate) -> Iterator[str]:
         yield from level_in_words(estimate)
     if alike := info.get("not_told_apart"):
         yield f"not told apart from {', '.join(alike)} by held-out episodes: intervals hold the payoffs under each"
+    yield from memory_in_words(info)
     if ends := info.get("at_edge"):
         yield f"fitted parameters at an end of their range: {', '.join(ends)}"
     if info.get("nothing_found"):

@@ -58,10 +58,11 @@ class MaximumUncertainty(Uncertainty):
         ridge: float,
         of_learners: Sequence[str],
         weights: Tensor | None = None,
+        profiles: bool = True,
     ) -> None:
         super().__init__(mechanism, dynamics, of_learners)
         self._play: ObservedPlay | None = play
-        self._ridge, self._weights = ridge, weights
+        self._ridge, self._weights, self._profiles = ridge, weights, profiles
         self._covariances: dict[str, Covariance] = {}
         self._facts: dict[str, Any] = {}
 
@@ -173,7 +174,7 @@ class MaximumUncertainty(Uncertainty):
 
     @cached_property
     def _likelihoods(self) -> Likelihoods | None:
-        return None if self._play is None else Likelihoods(self.fitted, self._play)
+        return None if self._play is None or not self._profiles else Likelihoods(self.fitted, self._play)
 
     def saved(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors = self.covariance("information").tensors()
@@ -187,7 +188,7 @@ class MaximumUncertainty(Uncertainty):
     ) -> Self:
         made = cls.__new__(cls)
         Uncertainty.__init__(made, mechanism, dynamics, facts["of_learners"])
-        made._play, made._weights, made._facts = None, None, dict(facts["facts"])
+        made._play, made._weights, made._profiles, made._facts = None, None, True, dict(facts["facts"])
         parts = {name: tensors[name] for name in ("bread", "scale", "lost", "ridge")}
         made._covariances = {"information": Covariance("information", tensors["bread"], **parts)}
         if "clustered" in tensors:

@@ -11,7 +11,7 @@ from diml_envs.mechanisms import SymmetricTableMechanism, TabularMechanism
 from diml_inverse import AttractionDynamics
 from diml_inverse.estimators import memory_search
 from diml_inverse.estimators.memory import Memory, interchangeable, states_too_many, states_worth_a_try, tables
-from diml_inverse.estimators.memory_search import MemorySearch, compared_states, people_folds
+from diml_inverse.estimators.memory_search import MemorySearch, MemoryTrial, compared_states, people_folds
 from diml_inverse.estimators.own_recovery import agreement
 from diml_inverse.estimators.restarts import RestartedMLE
 from diml_inverse.prediction.play_again import play_again
@@ -24,13 +24,14 @@ def blank(matches: int, rounds: int, **people: object) -> Traces:
     return Traces(np.zeros((matches, rounds, 2), np.int64), action_labels=[[0, 1]] * 2, **people)  # type: ignore[arg-type]
 
 
-def drawn(state: str | None, discount: float, inertia: float = 0.0) -> Traces:
+def drawn(state: str | None, discount: float, inertia: float = 0.0, matches: int = 15) -> Traces:
     learners = AttractionDynamics(state=state, discount=discount, value="mean", inertia=inertia, **OWN)  # type: ignore[arg-type]
-    return play_again(TabularMechanism.from_payoffs(CHICKEN), learners, blank(24, 60), seed=1).traces
+    return play_again(TabularMechanism.from_payoffs(CHICKEN), learners, blank(matches, 60), seed=1).traces
 
 
+@pytest.mark.slow
 def test_the_last_profile_is_found_and_so_are_the_payoffs() -> None:
-    traces = drawn("last_profile", 0.6, inertia=0.3)
+    traces = drawn("last_profile", 0.6, inertia=0.3, matches=24)
     found = MemorySearch(forms={"seats": TabularMechanism([2, 2])}).fit(traces)
     assert "by the last profile" in found.info["memory"]
     assert agreement(found.mechanism, TabularMechanism.from_payoffs(CHICKEN), traces) > 0.95
@@ -41,28 +42,29 @@ def test_the_last_profile_is_found_and_so_are_the_payoffs() -> None:
     assert (high > low).all()
 
 
-def test_learners_without_states_need_none() -> None:
-    """The right member is not told apart from the best, and what beats it is ahead by less than two errors."""
-    search = MemorySearch(forms={"seats": TabularMechanism([2, 2])})
-    ranked = search.trials(drawn(None, 0.0))
-    plain = next(trial for trial in ranked if trial.memory == Memory(None))
-    assert plain.as_well_as(ranked[0])
+@pytest.fixture(scope="module")
+def without_states() -> tuple[Traces, MemorySearch, list[MemoryTrial]]:
+    """Play of learners without states who start from zero, and its search."""
+    traces, search = drawn(None, 0.0), MemorySearch(forms={"seats": TabularMechanism([2, 2])})
+    return traces, search, search.trials(traces)
 
 
-def test_of_states_that_predict_as_well_the_one_that_leads_back_to_its_payoffs(monkeypatch: pytest.MonkeyPatch) -> None:
-    traces = drawn(None, 0.0)
-    search = MemorySearch(forms={"seats": TabularMechanism([2, 2])})
-    ranked = search.trials(traces)
-    second = next(trial for trial in ranked if trial.memory.state != ranked[0].memory.state)  # type: ignore[union-attr]
-    found = {ranked[0].memory.name: 0.5, second.memory.name: 0.7}
-    monkeypatch.setattr(memory_search.MemoryTrial, "as_well_as", lambda trial, best: trial in (ranked[0], second))
-    for other, expected in ((0.7, second), (0.55, ranked[0])):  # clearly more surely, and not
-        found[second.memory.name] = other
+def test_learners_without_states_are_found(without_states: tuple[Traces, MemorySearch, list[MemoryTrial]]) -> None:
+    ranked = without_states[-1]
+    assert ranked[0].memory == Memory(None, first=False)
+    assert not any(trial.as_well_as(ranked[0]) for trial in ranked if trial.memory.state)  # type: ignore[union-attr]
 
-        def recovery(estimate: object, *rest: object) -> float:
-            return found[next(t.memory.name for t in ranked if t.estimate is estimate)]
 
-        monkeypatch.setattr(memory_search, "own_recovery", recovery)
+def test_of_states_that_predict_as_well_the_one_that_leads_back_to_its_payoffs(
+    without_states: tuple[Traces, MemorySearch, list[MemoryTrial]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traces, search, ranked = without_states
+    best = ranked[0]
+    second = next(trial for trial in ranked if trial.memory.state)  # type: ignore[union-attr]
+    monkeypatch.setattr(MemoryTrial, "as_well_as", lambda trial, _: trial in (best, second))
+    for recovered, expected in ((0.7, second), (0.55, best)):  # clearly more surely, and not
+        found = {id(best.estimate): 0.5, id(second.estimate): recovered}
+        monkeypatch.setattr(memory_search, "own_recovery", lambda one, *rest, found=found: found[id(one)])
         rows = compared_states(ranked, traces, search.estimator, 0)
         assert [trial for trial, row in rows if row["chosen"]] == [expected]
 
