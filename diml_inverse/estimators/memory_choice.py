@@ -13,7 +13,7 @@ from diml_inverse.estimators.memory_search import MemorySearch, MemoryTrial
 
 
 def beside_memory(found: Estimate, traces: Traces, seed: int) -> Estimate:
-    """An estimate under the best learners without memory or, if one with memory or inertia surely predicts better, that.
+    """An estimate under the best learners without memory or, where others surely predict better, under those.
 
     `info["learners"]` has rows of both kinds. A game with no small table, or play of people who all share something,
     is left as it is, with `info["too_short"]` where play is too little for states.
