@@ -44,7 +44,7 @@ class Columns(NamedTuple):
         """The frame with the changes to its rows."""
         from diml_envs.traces.remedies import remedied  # late: torch takes seconds to load
 
-        changes = {name: value for name, value in self.changes.items() if name != "action_labels"}
+        changes: Any = {name: value for name, value in self.changes.items() if name != "action_labels"}
         return remedied(frame, self.episode, self.round, str(self.agent or self.person), self.action, changes)
 
     def labels(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,8 @@ def truth_from_payoffs(frame: pd.DataFrame, payoff: str, columns: Columns, trace
 
 def _rounds(frame: pd.DataFrame, payoff: str, columns: Columns) -> pd.DataFrame:
     """A row for each round of a group, columns (action or payoff, agent)."""
-    found = FrameColumns(*columns[: len(FrameColumns._fields)]).found_in(frame)
+    named: Any = columns[: len(FrameColumns._fields)]
+    found = FrameColumns(*named).found_in(frame)
     keys = [found.episode, found.round, *([] if found.match is None else [found.match])]
     if found.other is not None:
         keys.append(str(found.person))

@@ -56,7 +56,7 @@ class PredictedPlay:
         Observed choices after the first round, all choices of the `RECENT` rounds before observed; where none is left,
         all observed ones after the first round.
         """
-        whole = traces.observed.all(-1)
+        whole = np.asarray(traces.observed.all(-1))
         clear = np.ones_like(whole)
         for lag in range(1, RECENT + 1):
             clear[:, lag:] &= whole[:, :-lag]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from diml_envs.mechanisms import Mechanism
 from diml_envs.traces import Traces
+from diml_inverse.dynamics.learner import LearnerDynamics
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.estimators.cross_validation import clustered_error
 from diml_inverse.estimators.dynamics_comparison import covering_the_choice, described
@@ -190,7 +191,7 @@ class _Search:
                 continue
             if "persists" in change and not _have_several_matches(self.traces):
                 continue
-            self._try(replace(best, **change), self.ranked()[0].form)  # type: ignore[arg-type]
+            self._try(replace(best, **change), self.ranked()[0].form)
 
     def _best(self) -> Memory:
         """Of those with memory."""
@@ -242,8 +243,8 @@ def _scores(estimate: Estimate, traces: Traces) -> tuple[NDArray[np.float64], ND
     values = decision_log_likelihoods(estimate.mechanism, estimate.dynamics, play).detach()
     clusters = traces.clusters
     return (
-        np.bincount(clusters, values.sum((1, 2)).double().numpy()),
-        np.bincount(clusters, play.scored.sum((1, 2)).double().numpy()),
+        np.bincount(clusters, values.sum((1, 2)).double().numpy()).astype(np.float64),
+        np.bincount(clusters, play.scored.sum((1, 2)).double().numpy()).astype(np.float64),
     )
 
 
@@ -303,6 +304,7 @@ def rows(ranked: Sequence[MemoryTrial]) -> list[dict[str, Any]]:
     found = []
     for trial in ranked:
         less, error = trial.behind(ranked[0])
+        assert isinstance(trial.estimate.dynamics, LearnerDynamics)
         learner = trial.estimate.dynamics.learner
         row = {"memory": trial.memory.name, "form": trial.form, "held_out_log_likelihood": trial.mean}
         row |= {"behind": less, "standard_error": error, "as_well": trial.as_well_as(ranked[0])}

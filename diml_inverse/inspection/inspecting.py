@@ -46,10 +46,14 @@ def inspect(
         return _inspected(play, None if payoffs is None else _payoff_array(payoffs, play), ())
     named = Columns(**{name: value for name, value in columns.items() if name in Columns._fields})
     names = {name: value for name, value in named._asdict().items() if value is not None}
-    frame = None
+    frame: pd.DataFrame | None = None
     try:
-        frame = play if isinstance(play, pd.DataFrame) else _frame_of(Path(play), named)
-        traces = Traces.from_frame(frame, **columns) if isinstance(play, pd.DataFrame) else Traces.load(play, **columns)
+        if isinstance(play, pd.DataFrame):
+            frame = play
+            traces = Traces.from_frame(frame, **columns)
+        else:
+            frame = _frame_of(Path(play), named)
+            traces = Traces.load(play, **columns)
     except FileNotFoundError:
         raise
     except (ValueError, TypeError, OSError) as error:

@@ -124,15 +124,15 @@ def _played_by_others_only(traces: Traces) -> Iterator[Finding]:
         if more:
             lacking[agent] = (sorted(own, key=str), sorted(more, key=str))
     if lacking:
-        agent, (own, more) = next(iter(lacking.items()))
+        agent, (its, others) = next(iter(lacking.items()))
         rest = f"; so it is with {few(list(lacking)[1:])}" if len(lacking) > 1 else ""
         yield Finding(
             "others_actions",
             NOTE,
-            f"agent {agent!r} never took {few(more)}, which others took beside its {few(own)}: "
+            f"agent {agent!r} never took {few(others)}, which others took beside its {few(its)}: "
             f"not read as an action that it has{rest}",
             "If it could have taken them, declare them",
-            _actions_option(agent, [*own, *more]),
+            _actions_option(agent, [*its, *others]),
         )
 
 

@@ -46,7 +46,7 @@ def payoffs_avoided(traces: Traces, payoffs: NDArray[np.float64]) -> Iterator[Fi
 def _past_payoffs(traces: Traces, payoffs: NDArray[np.float64], i: int) -> NDArray[np.float64]:
     """Average over past rounds of what each own action would have earned [E, T, A]; NaN until all are known."""
     forgone = _forgone(traces, payoffs[..., i], i)
-    known = np.isfinite(forgone).all(-1)
+    known = np.asarray(np.isfinite(forgone).all(-1))
     value = lfilter([0, 1 - MEMORY], [1, -MEMORY], np.where(known[..., None], forgone, 0.0), axis=1)
     weight = lfilter([0, 1 - MEMORY], [1, -MEMORY], known.astype(float), axis=1)[..., None]
     return np.divide(value, weight, out=np.full_like(value, np.nan), where=weight > 1e-6)

@@ -102,7 +102,8 @@ def _with_constant(parts: list[Floats]) -> Floats:
 
 def _weights(features: Floats, moves: Floats) -> Floats:
     """Least squares, [n, K] and [n, D] -> [K, D]."""
-    return np.linalg.solve(features.T @ features + RIDGE * np.eye(features.shape[1]), features.T @ moves)
+    squares = features.T @ features + RIDGE * np.eye(features.shape[1])
+    return np.asarray(np.linalg.solve(squares, features.T @ moves), np.float64)
 
 
 def _scores(moves: Floats, scored: Mask, periods: NDArray[np.int64]) -> Floats:

@@ -155,7 +155,7 @@ def _choices_of_agent(axes: Axes, traces: Traces, predicted: NDArray[np.float64]
         mean = data.drop(columns="unit").groupby("bin").mean()
         sizes = 8 + 20 * decisions / decisions.max()
         axes.scatter(mean["round"], mean["observed"], s=sizes, color=colour, marker=marker, alpha=0.7, linewidths=0)
-        half = 2 * data.groupby("bin").apply(_error_of_share, include_groups=False).fillna(0)
+        half = 2 * pd.Series({bin_: _error_of_share(part) for bin_, part in data.groupby("bin")}).fillna(0)
         low, high = (mean["observed"] - half).clip(lower=0), (mean["observed"] + half).clip(upper=1)
         axes.vlines(mean["round"], low, high, color=colour, linewidth=0.8, alpha=0.7)
         axes.plot(mean["round"], mean["predicted"], color=colour, linewidth=2, label=str(labels[action]))

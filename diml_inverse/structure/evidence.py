@@ -126,8 +126,8 @@ class Problem:
         weights = {kind: np.zeros(self.sizes[kind]) for kind in kinds}
         _, information = self.derivatives(replace(found, kinds=kinds, weights=weights))
         shrinkage = len(kinds) / (WIDE**2 * self.logit_scale)
-        covariance: FloatArray = np.linalg.inv(information + shrinkage * np.eye(len(information)))
-        return kinds, covariance
+        precise = information + shrinkage * np.eye(len(information))
+        return kinds, np.asarray(np.linalg.inv(precise), np.float64)
 
     def _iterate(self, now: Posterior) -> None:
         """To the fixed point, a scoring step of the weights each round; kinds whose variance vanishes drop out."""

@@ -34,8 +34,8 @@ def command(ctx: click.Context, plays: Path, payoff_column: str | None, json: bo
     try:
         check_is_file(plays)
     except click.ClickException as error:
-        error.exit_code = 2  # 1 would say that there is something to decide
-        raise
+        error.show()
+        raise SystemExit(2) from error  # 1 would say that there is something to decide
     from diml_inverse.cli.plays import tell  # late: torch takes seconds to load
 
     ctx.exit(tell(plays, columns, payoff_column, json))
