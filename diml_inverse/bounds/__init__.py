@@ -13,10 +13,12 @@ from diml_inverse.bounds.knowledge import (
 )
 from diml_inverse.bounds.payoff_bounds import payoff_bounds
 from diml_inverse.bounds.play import PlayBounds, play_bounds
+from diml_inverse.bounds.regret import NothingToJudge
 from diml_inverse.bounds.result import Interval, PayoffBounds
 
 __all__ = [
     "Interval",
+    "NothingToJudge",
     "PayoffBounds",
     "PlayBounds",
     "between",

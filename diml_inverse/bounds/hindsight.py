@@ -11,7 +11,7 @@ from diml_envs.mechanisms.base import Mechanism
 from diml_envs.traces import Traces
 from diml_inverse.bounds.form import affine_form
 from diml_inverse.bounds.payoff_set import context_lines
-from diml_inverse.bounds.regret import gains
+from diml_inverse.bounds.regret import NothingToJudge, gains
 
 MODEST = 0.1  # of an agent's largest payoff difference
 ERRORS = 2.0  # standard errors by which a gain must exceed that
@@ -22,6 +22,9 @@ def hindsight(mechanism: Mechanism, traces: Traces) -> pd.DataFrame:
 
     gain: payoff a round above what the play earned; below 0 where it did better than any fixed action. std_error: from
     the episodes, NaN of a single one. share: of the agent's largest payoff difference in one context.
+
+    Raises:
+        NothingToJudge: as `gains`.
     """
     known = copy.deepcopy(mechanism).requires_grad_(False)
     form = affine_form(known, traces)
@@ -47,9 +50,13 @@ def departures(mechanism: Mechanism, traces: Traces) -> tuple[str, ...]:
     """A sentence for each agent whose play a fixed action beats by more than a tenth of its largest payoff difference.
 
     Such payoffs lie outside `payoff_bounds` at that regret. That need not be wrong, if the agent chooses at random as
-    much as the model says; but nothing else speaks for these payoffs then.
+    much as the model says; but nothing else speaks for these payoffs then. Where no choice can be judged one sentence
+    says so.
     """
-    table = hindsight(mechanism, traces)
+    try:
+        table = hindsight(mechanism, traces)
+    except NothingToJudge as error:
+        return (f"Against fixed actions {error}.",)
     error = (table["std_error"].fillna(0.0) / table["gain"].where(table["gain"] > 0)) * table["share"]
     told = table[table["share"] - ERRORS * error > MODEST]
     return tuple(

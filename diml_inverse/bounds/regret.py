@@ -30,6 +30,10 @@ Condition = str | ArrayLike | Callable[[Traces], ArrayLike]
 AGAINST = ("external", "internal", "swap", "last_profile", "episode")
 
 
+class NothingToJudge(ValueError):
+    """A play without a single choice whose gains are known."""
+
+
 @dataclass(frozen=True)
 class Regret:
     """gain = matrix theta + offset, [M] of them.
@@ -82,7 +86,8 @@ def gains(
         episode_weights: how often each episode counts, [E]; default once.
 
     Raises:
-        ValueError: an unknown name, a condition of another shape, exploration outside [0, 1), or nobody ever chose.
+        ValueError: an unknown name, a condition of another shape, or exploration outside [0, 1).
+        NothingToJudge: nobody ever chose, or never while what all the others did was seen; a ValueError too.
     """
     condition = _condition(traces, against)
     share = np.broadcast_to(np.asarray(exploration, float), traces.actions.shape)
@@ -91,7 +96,7 @@ def gains(
     weights = np.ones(len(traces)) if episode_weights is None else np.asarray(episode_weights, float)
     counted = counted_decisions(traces) & (form.index != MISSING) & (condition >= 0)
     if not counted.any():
-        raise ValueError("no choice can be judged: none was observed together with what all the others did")
+        raise NothingToJudge("no choice can be judged: none was observed together with what all the others did")
     episode, round_, agent = np.nonzero(counted)
     place = (episode, round_, agent)
     pairs, term = np.unique(agent * (condition.max() + 1) + condition[place], return_inverse=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from diml_envs.traces import Traces
-from diml_inverse.bounds import payoff_bounds
+from diml_inverse.bounds import NothingToJudge, payoff_bounds
 from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.files import BOUNDS, ESTIMATE, FACTS
 from diml_inverse.report.alternatives import alternatives_table
@@ -67,7 +67,8 @@ def save_fit(
     estimate.save(folder / ESTIMATE)
     table[[name for name in COLUMNS if name in table]].to_csv(folder / "payoff_differences.csv", index=False)
     estimate.history.to_csv(folder / "history.csv", index=False)
-    (folder / FACTS).write_text(json.dumps({**facts, "intervals": made}, indent=2) + "\n")
+    bounded = {"bounds": _bound(folder, estimate, traces)} if pictures and not errors else {}
+    (folder / FACTS).write_text(json.dumps({**facts, "intervals": made, **bounded}, indent=2) + "\n")
     if estimate.uncertainty is not None and "std_error" in table:
         (folder / "summary.txt").write_text(f"{estimate.summary()}\n")
         ratio_table(estimate, traces).to_csv(folder / "ratios.csv", index=False)
@@ -77,20 +78,24 @@ def save_fit(
         composition_table(estimate).to_csv(folder / "kinds.csv", index=False)
     if "families" in estimate.info:
         pd.DataFrame(estimate.info["families"]).to_csv(folder / "families.csv", index=False)
-    if pictures and not errors:
-        _bound(folder, estimate, traces)
     if pictures:
         _draw(folder, estimate, traces, table, scale_known)
     return table
 
 
-def _bound(folder: Path, estimate: Estimate, traces: Traces) -> None:
-    """What can be said of the same payoffs without any model of learning, in games small enough."""
+def _bound(folder: Path, estimate: Estimate, traces: Traces) -> str:
+    """What can be said of the same payoffs without any model of learning, in games small enough: in words, how it was
+    made or why there is nothing.
+    """
     counts = traces.action_counts
     if math.prod(counts) * len(counts) > MOST_FREE_PAYOFFS:
-        return
-    found = payoff_bounds(traces, slack=SLACK, most_contexts=MOST_BOUNDED)
+        return f"none: more than {MOST_FREE_PAYOFFS} free payoffs; ask `diml bounds` with a form"
+    try:
+        found = payoff_bounds(traces, slack=SLACK, most_contexts=MOST_BOUNDED)
+    except NothingToJudge as error:
+        return f"none: {error}"
     found.beside(estimate.mechanism).to_csv(folder / BOUNDS, index=False, float_format="%.6g")
+    return f"payoffs of the least regret plus {SLACK} of the largest difference; no model of learning"
 
 
 def _draw(folder: Path, estimate: Estimate, traces: Traces, table: pd.DataFrame, scale_known: bool) -> None:

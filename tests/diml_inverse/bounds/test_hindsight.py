@@ -7,7 +7,7 @@ from slow_regret import regret as slow_regret
 
 from diml_envs import Traces
 from diml_envs.mechanisms import CongestionMechanism, NeuralMechanism, TabularMechanism
-from diml_inverse.bounds import departures, hindsight
+from diml_inverse.bounds import NothingToJudge, departures, hindsight, payoff_bounds
 
 
 def test_gains_are_regrets_by_definition():
@@ -40,3 +40,22 @@ def test_any_mechanism_will_do():
 def test_play_that_nothing_beats_is_not_named():
     best = Traces(np.array([[[0, 0], [1, 1]] * 5] * 3))
     assert departures(TabularMechanism.from_payoffs(np.eye(2)[..., None] * np.ones(2)), best) == ()
+
+
+def nobody_chose(actions):
+    return Traces(actions, given=["agent_0", "agent_1"])
+
+
+def never_seen_together(actions):
+    actions[:, ::2, 0] = actions[:, 1::2, 1] = -1
+    return Traces(actions)
+
+
+@pytest.mark.parametrize("play", [nobody_chose, never_seen_together])
+def test_play_without_a_choice_to_judge_is_a_word_and_no_error(play):
+    traces, game = play(random_traces((2, 2), [12, 12], seed=3).actions.copy()), TabularMechanism.random(2, 2)
+    (sentence,) = departures(game, traces)
+    assert sentence.startswith("Against fixed actions no choice can be judged")
+    for raising in (lambda: hindsight(game, traces), lambda: payoff_bounds(traces)):
+        with pytest.raises(NothingToJudge, match="no choice can be judged"):
+            raising()

@@ -9,6 +9,7 @@ from matplotlib.image import imread
 
 from diml_envs import Traces
 from diml_envs.mechanisms import AnonymousMechanism, TabularMechanism
+from diml_envs.mechanisms.base import MISSING
 from diml_inverse import Estimate, LogitDynamics, TabularMLE
 from diml_inverse.identification import visited_contexts
 from diml_inverse.report import (
@@ -158,8 +159,22 @@ def test_folder_holds_what_is_promised(tmp_path, traces, truth):
     assert json.loads((tmp_path / "fit" / "fit.json").read_text()) == {
         "seed": 0,
         "intervals": "95% intervals: inverse curvature of the log-likelihood (observed information)",
+        "bounds": "payoffs of the least regret plus 0.05 of the largest difference; no model of learning",
     }
     assert Estimate.load(tmp_path / "fit" / "estimate.safetensors").agents == traces.agents
     assert imread(tmp_path / "fit" / "picture.png").std() > 0.05
     with pytest.raises(FileExistsError):
         save_fit(tmp_path / "fit", estimate, traces, table, {})
+
+
+def test_a_fit_whose_play_cannot_be_judged_says_so(tmp_path):
+    actions = np.random.default_rng(0).integers(2, size=(2, 12, 2))
+    judged = Traces(actions)
+    actions[:, ::2, 0] = actions[:, 1::2, 1] = MISSING  # never both seen in one round
+    apart = Traces(actions)
+    estimate = Estimate(
+        TabularMechanism.random(2, 2), LogitDynamics(), pd.DataFrame(), apart.agents, apart.action_labels
+    )
+    save_fit(tmp_path / "fit", estimate, apart, payoff_difference_table(estimate.mechanism, judged), {})
+    assert json.loads((tmp_path / "fit" / "fit.json").read_text())["bounds"].startswith("none: no choice can be judged")
+    assert not (tmp_path / "fit" / "bounds.csv").exists()
