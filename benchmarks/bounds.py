@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from diml_envs.mechanisms import CongestionMechanism, Mechanism, TabularMechanis
 from diml_inverse import payoff_bounds
 from diml_inverse.bounds import no_regret_rate, parameters
 
+SPAN = ["low", "high"]
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 LEARNERS: dict[str, Any] = {
@@ -40,6 +41,9 @@ LEARNERS: dict[str, Any] = {
     "ThompsonSampling": agents.ThompsonSampling(),
     "GradientBandit": agents.GradientBandit(),
     "Uniform": agents.Uniform(),
+    "Inertia": agents.Inertia(agents.Hedge(), 0.3),
+    "SARSA": agents.SARSA(),
+    "ExpectedSARSA": agents.ExpectedSARSA(),
 }
 GAMES: dict[str, Callable[[int], Mechanism]] = {
     "congestion": lambda seed: CongestionMechanism.random(3, 3, seed=seed),
@@ -119,27 +123,43 @@ def coverage(seeds: int = 20, episodes: int = 12, rounds: int = 15) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def first_price(seeds: int = 5) -> pd.DataFrame:
-    """Width of the interval for a value, by rounds; epsilon of theory, Hedge tuned to the horizon."""
+def first_price(seeds: int = 5, copies: int = 4) -> pd.DataFrame:
+    """Width of the interval for a value, by rounds and number of bids; Hedge tuned to the horizon.
+
+    floor: of the interval at epsilon 0 if both always bid the same b: from b to b and two steps, as winning half as
+    often at b must be no worse than winning always a step above, and no worse than never winning.
+    """
     rows = []
-    for rounds, seed in itertools.product((1000, 4000, 16000), range(1000, 1000 + seeds)):
-        truth = FirstPrice(2, 6)
+    for bids, rounds, seed in itertools.product((6, 21), (1000, 4000, 16000), range(1000, 1000 + seeds)):
+        truth, epsilon = FirstPrice(2, bids), float(no_regret_rate([bids], [rounds])[0])
         truth.values.data = torch.tensor(np.random.default_rng(seed).uniform(0.6, 1.0, 2))
-        hedge = agents.Hedge(precision=float(np.sqrt(8 * np.log(6) / rounds)))
-        traces = played(truth, hedge, 1, rounds, seed)
-        epsilon = float(no_regret_rate([6], [rounds])[0])
-        for kind, regret in (("theory", epsilon), ("truth's", None)):
-            allowed: Any = regret
-            if regret is None:
-                allowed = payoff_bounds(traces, 1.0, mechanism=FirstPrice(2, 6), most_contexts=0).regret_of(truth)
-                allowed = {name: max(value, 0.0) for name, value in allowed.items()}
-            found = payoff_bounds(traces, allowed, mechanism=FirstPrice(2, 6), most_contexts=0)
-            for place, (_, low, high, _) in enumerate(found.parameters.itertuples(index=False)):
-                value = float(truth.values[place])
-                inside = low - 1e-7 <= value <= high + 1e-7
-                row = {"rounds": rounds, "seed": seed, "epsilon": kind, "width": high - low, "inside": inside}
-                rows.append({**row, "bidder": place})
+        hedge = agents.Hedge(precision=float(np.sqrt(8 * np.log(bids) / rounds)))
+        together = played(truth, hedge, copies, rounds, seed)
+        for copy in range(copies):
+            rows += [
+                {"bids": bids, "rounds": rounds, "seed": seed, "copy": copy, "floor": 2 / (bids - 1), **row}
+                for row in _widths(together[[copy]], truth, epsilon)
+            ]
     return pd.DataFrame(rows)
+
+
+def _widths(traces: Traces, truth: Mechanism, of_theory: float) -> Iterator[dict[str, Any]]:
+    """Of each bidder's value: at the epsilon of theory, at the regret realised, and at 0 (NaN: nothing is left)."""
+    options: dict[str, Any] = {"mechanism": FirstPrice(2, truth.num_actions), "most_contexts": 0}
+    whole = payoff_bounds(traces, 1.0, **options)
+    realised = {name: max(value, 0.0) for name, value in whole.regret_of(truth).items()}
+    values = dict(zip(whole.parameters["parameter"], truth.get_parameter("values").tolist(), strict=True))
+    for kind, allowed in (("theory", of_theory), ("truth's", realised), ("0", 0.0)):
+        limit = np.broadcast_to(list(allowed.values()) if isinstance(allowed, dict) else allowed, 2)
+        for bidder, (name, value) in enumerate(values.items()):
+            # The other bidder's regret says nothing of this one's value, but must not empty the set.
+            each = {one: float(limit[bidder]) if place == bidder else 1.0 for place, one in enumerate(traces.agents)}
+            try:
+                low, high = payoff_bounds(traces, each, **options).parameters.set_index("parameter").loc[name, SPAN]
+            except ValueError:
+                low, high = np.nan, np.nan
+            inside = low - 1e-7 <= value <= high + 1e-7
+            yield {"epsilon": kind, "bidder": bidder, "allowed": limit[bidder], "width": high - low, "inside": inside}
 
 
 def q_auctions() -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """What can be said of payoffs without believing any model of learning."""
 
+from diml_inverse.bounds.earnings import best_earning
 from diml_inverse.bounds.epsilon import no_regret_rate
 from diml_inverse.bounds.hindsight import departures, hindsight
 from diml_inverse.bounds.knowledge import (
@@ -21,6 +22,7 @@ __all__ = [
     "NothingToJudge",
     "PayoffBounds",
     "PlayBounds",
+    "best_earning",
     "between",
     "departures",
     "hindsight",

@@ -181,7 +181,7 @@ ABOUT = {
     "tabular": "a free payoff for every profile and agent, maximum likelihood",
     "structured": "the correct parametric form, maximum likelihood (E3: with a ridge, for the network in it)",
     "wrong_learner": "`neural`, told that learners have 0.6 times their true precision",
-    "least_regret": "the centre of the payoffs under which nobody regrets its play by much: no model of learning",
+    "least_regret": "the payoffs of one size under which play earned most above chance: no model of learning",
     "cloning": "a network from the last five profiles to choices; knows no payoffs",
     "equilibrium": "static inversion of choice shares, as if nobody learned",
     "qre": "payoffs under which each episode is a logit quantal response equilibrium",
