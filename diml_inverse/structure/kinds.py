@@ -201,7 +201,7 @@ def _columns(labels: Sequence[Label], smooth: bool) -> FloatArray:
 
 def _products(left: FloatArray, right: FloatArray) -> FloatArray:
     """All products of a column of each, row by row. [K, P], [K, Q] -> [K, P Q]"""
-    return (left[:, :, None] * right[:, None, :]).reshape(len(left), -1)
+    return (left[:, :, None] * right[:, None, :]).reshape(len(left), left.shape[1] * right.shape[1])
 
 
 def _with_own(of_others: FloatArray, own: FloatArray) -> FloatArray:

@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from diml_envs import Traces
-from diml_inverse import LogitDynamics, TabularMLE, diagnose, log_likelihood
+from diml_inverse import DIML, LogitDynamics, TabularMLE, diagnose, log_likelihood
 from diml_inverse.cli import main
 from diml_inverse.cli.candidates import default_mechanism
 from diml_inverse.identification import visited_contexts
+from diml_inverse.report.tables import payoff_difference_table, with_intervals
 
 LEARNERS = "--learning-rate .25 --precision 3 --exploration .06"
 
@@ -69,6 +70,19 @@ def test_given_moves_are_scored_nowhere() -> None:
     assert not found.checks["agent"].isin(["script"]).any()
     assert set(visited_contexts(traces)["agent"]) == {0}
     assert default_mechanism(traces)[1] == "4 free payoffs in a table, 300 observed decisions"
+
+
+def test_learnt_structure_leaves_given_seats_out() -> None:
+    """The table has intervals for the learner, which hold the truth (1, -1), and no row of the script."""
+    traces = play(10, 30).replace(given=["script"])
+    estimate = DIML("auto", LogitDynamics(0.25, 3.0, 0.06)).fit(traces)
+    table, made = with_intervals(payoff_difference_table(estimate.mechanism, traces), estimate, traces)
+    assert made.startswith("95% intervals")
+    one = table[table["action"] == 1].set_index("others")
+    assert set(table["agent"]) == {"learner"}
+    assert one.loc["script=1", "difference_low"] < 1 < one.loc["script=1", "difference_high"]
+    assert one.loc["script=0", "difference_low"] < -1 < one.loc["script=0", "difference_high"]
+    assert "script: 1" not in str(estimate.summary())
 
 
 @pytest.mark.parametrize("persists", [True, False])
