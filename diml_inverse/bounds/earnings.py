@@ -47,10 +47,10 @@ def best_earning(traces: Traces, mechanism: Mechanism | None = None) -> Mechanis
     if not offset.any():
         theta = _least_squares(payoffs, target)
         return copy.deepcopy(form.at(theta / (_largest_difference(form, theta) or 1.0))).requires_grad_(False)
-    *theta, size = _least_squares(hstack([payoffs, csr_array(offset[:, None])], format="csr"), target)
-    if size <= 0:
+    found = _least_squares(hstack([payoffs, csr_array(offset[:, None])], format="csr"), target)
+    if found[-1] <= 0:
         raise ValueError("under what the form takes as known the play earned no more than chance")
-    return copy.deepcopy(form.at(np.array(theta) / size)).requires_grad_(False)
+    return copy.deepcopy(form.at(found[:-1] / found[-1])).requires_grad_(False)
 
 
 def _weighted(form: Form, traces: Traces) -> tuple[csr_array, FloatArray, FloatArray]:
