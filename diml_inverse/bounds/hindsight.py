@@ -55,8 +55,8 @@ def departures(mechanism: Mechanism, traces: Traces) -> tuple[str, ...]:
     """
     try:
         table = hindsight(mechanism, traces)
-    except NothingToJudge as error:
-        return (f"Against fixed actions {error}.",)
+    except NothingToJudge as nothing:
+        return (f"Against fixed actions {nothing}.",)
     error = (table["std_error"].fillna(0.0) / table["gain"].where(table["gain"] > 0)) * table["share"]
     told = table[table["share"] - ERRORS * error > MODEST]
     return tuple(
