@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/coverage.py [study [data sets [first seed]]]
 
 Studies: parametric, tabular, learners, tests, same, evidence, neural, few, bootstrap, rare, rare_few, verdict4,
-verdict10, verdict40, verdict200.
+verdict10, verdict40, verdict200, choice.
 
 Play is simulated from the surrogate learners, so that the model is right; every data set is drawn afresh with the
 truth kept. A share measured over n data sets has a standard error of about sqrt(.05 .95 / n), less where a data set
@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -23,7 +24,10 @@ import torch
 from diml_envs import Traces
 from diml_envs.mechanisms import CongestionMechanism, Mechanism, NeuralMechanism, TabularMechanism
 from diml_inverse import DIML, InteractionEvidence, LogitDynamics, StructuredMLE, TabularMLE, diagnose, simulate
+from diml_inverse.dynamics.members import default_members
+from diml_inverse.estimators.dynamics_comparison import DynamicsComparison, quick_tables
 from diml_inverse.inference import bootstrap, learner_parameters, likelihood_ratio_test, same_mechanism_test, wald_test
+from diml_inverse.inference.intervals import payoff_difference_ends
 
 KINDS = ("clustered", "information")
 KNOWN = LogitDynamics(0.25, 3.0, 0.06)
@@ -169,6 +173,83 @@ def rare_few(seed: int) -> dict[str, float]:
     return _rare(seed, 6, 20)
 
 
+CUMULATING = 0.15  # logits of payoffs that are added up round after round; three where they are averaged
+
+
+class _Scored(DynamicsComparison):
+    """A comparison that keeps held-out log-likelihoods of episodes and the fits of those not told apart."""
+
+    def _alike(self, ranked, traces):
+        self.found = super()._alike(ranked, traces)
+        kept = [ranked[0], *(trial for trial in ranked if trial.member in self.found)]
+        self.held_out = np.stack([trial.outcome.held_out.totals for trial in kept], 1)  # [E, M]
+        return self.found
+
+
+def _stacked(scores: np.ndarray) -> np.ndarray:
+    """Weights of models that maximise sum_e log sum_m w_m exp(score_em) (Yao et al. 2018), by EM."""
+    likelihoods = np.exp(scores - scores.max(1, keepdims=True))
+    weights = np.full(scores.shape[1], 1 / scores.shape[1])
+    for _ in range(500):
+        shares = likelihoods * weights
+        weights = (shares / shares.sum(1, keepdims=True)).mean(0)
+    return weights
+
+
+def _stacked_ends(estimate, comparison: _Scored, profiles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Quantiles of the mixture of each model's normal distribution, in the chosen one's unit."""
+    contexts = estimate.mechanism.contexts(profiles)
+    exists = torch.ones_like(estimate.mechanism.context_payoffs(contexts), dtype=torch.bool)
+    models = estimate.uncertainty.models
+    factors = [1.0, *getattr(estimate.uncertainty, "factors", {}).values()]
+    rng, parts = np.random.default_rng(0), []
+    for model, factor, weight in zip(models, factors, _stacked(comparison.held_out), strict=False):
+        ends = model.ends_of_contexts(contexts, exists, LEVEL)
+        half = torch.minimum(ends.high - ends.value, 1e6 + 0 * ends.value).clamp(max=1e6)
+        below = (ends.value - ends.low).clamp(max=1e6)
+        draws = torch.tensor(rng.normal(size=(round(4000 * weight), *ends.value.shape))) / 1.959964
+        parts.append(factor * (ends.value + torch.where(draws > 0, draws * half, draws * below)))
+    low, high = torch.quantile(torch.cat(parts), torch.tensor([0.025, 0.975], dtype=torch.float64), dim=0)
+    return low[contexts.index], high[contexts.index]
+
+
+def choice(seed: int) -> dict[str, float]:
+    """The learner chosen among all members: 2 x 2 game of `tabular`, 20 episodes of 25 rounds; each member in turn
+    plays it, with its starting parameters. Payoff differences, as shares of their root mean square (units differ).
+
+    union: as reported. stacking: quantiles of the mixture. alone: of the chosen member, its rivals unheard of.
+    """
+    members = default_members(25)
+    name = list(members)[seed % len(members)]
+    played, base = members[name], TabularMechanism.random(2, 2, seed=3).table.detach()
+    adds_up = float(getattr(played.learner, "cumulation", 0.0)) > 0
+    truth = TabularMechanism.from_payoffs((CUMULATING if adds_up else 3.0) * base)
+    traces = simulate(truth, played, 20, 25, seed=seed)
+    form = TabularMechanism([2, 2])
+    comparison = _Scored(partial(StructuredMLE, form, ridge=0.01), members, quick_tables(form, 0.01), seed=seed)
+    estimate = comparison.fit(traces)
+    profiles = torch.tensor([[0, 0], [1, 1]])
+    payoffs = truth.counterfactual_payoffs(profiles).double().detach()
+    true = payoffs - payoffs.mean(-1, keepdim=True)
+    own = estimate.uncertainty.models[0]
+    alone = payoff_difference_ends(replace(estimate, uncertainty=own), profiles, LEVEL)
+    intervals = {
+        "union": estimate.intervals(profiles, LEVEL),
+        "stacking": _stacked_ends(estimate, comparison, profiles),
+        "alone": (alone.low, alone.high),
+    }
+    right = next(row["chosen"] for row in estimate.info["learners"] if row["member"] == name)
+    among = right or name in estimate.info["not_told_apart"]
+    found = {"right chosen": float(right), "right among": float(among)}
+    unit = estimate.payoff_differences(profiles).double().square().mean().sqrt() / true.square().mean().sqrt()
+    for way, (low, high) in intervals.items():
+        inside = (low <= unit * true) & (unit * true <= high)
+        found[way] = float(inside.double().mean())
+        found[f"{way}, in logits"] = float(((low <= true) & (true <= high)).double().mean()) if right else np.nan
+        found[f"{way}, width"] = float(((high - low) / unit).clamp(max=20).median())
+    return found
+
+
 def _verdict(seed: int, episodes: int) -> dict[str, float]:
     """What is said of a right model, fitted to the play it is checked on: 2 x 2 game of `tabular`, 40 rounds."""
     truth = TabularMechanism.random(2, 2, seed=3)
@@ -204,6 +285,7 @@ STUDIES: dict[str, tuple[Callable[[int], dict[str, float]], int]] = {
     "rare": (rare, 400),
     "rare_few": (rare_few, 400),
     **{f"verdict{number}": (partial(_verdict, episodes=number), 100) for number in (4, 10, 40, 200)},
+    "choice": (choice, 200),
 }
 
 
@@ -213,8 +295,9 @@ def lines(name: str, data_sets: int, first: int) -> Iterator[str]:
     results = [STUDIES[name][0](seed) for seed in range(first, first + data_sets)]
     for measure in results[0]:
         values = np.array([result[measure] for result in results])
-        error = values.std(ddof=1) / np.sqrt(data_sets)
-        yield f"{name:<12}{measure:<36}{np.nanmean(values):>8.3f} +- {error:.3f}   {data_sets} data sets"
+        known = values[~np.isnan(values)]
+        error = known.std(ddof=1) / np.sqrt(len(known))
+        yield f"{name:<12}{measure:<36}{known.mean():>8.3f} +- {error:.3f}   {len(known)} data sets"
     yield f"{name:<12}{time.process_time() - begun:.0f} s of CPU"
 
 

@@ -21,7 +21,7 @@ from diml_inverse.estimators.maximum_likelihood import StructuredMLE
 from diml_inverse.recovered.course import current
 from diml_inverse.recovered.protocol import FitsMechanism
 from diml_inverse.uncertainty.base import Uncertainty
-from diml_inverse.uncertainty.choice import ChoiceUncertainty
+from diml_inverse.uncertainty.choice import ChoiceUncertainty, factors_of
 
 EstimatorUnder = Callable[[Dynamics], FitsMechanism]
 
@@ -192,7 +192,7 @@ def covering_the_choice(estimate: Estimate, alike: Mapping[str, Estimate], trace
         return own
     contexts = estimate.mechanism.contexts(torch.tensor(traces.actions, device=estimate.mechanism.device))
     payoffs = estimate.mechanism.context_payoffs(Contexts(contexts.index.clamp(min=0), contexts.inputs))
-    return ChoiceUncertainty(own, others, contexts, ~payoffs.isnan())
+    return ChoiceUncertainty(own, others, factors_of(own, others, contexts, ~payoffs.isnan()))
 
 
 def _without(trials: Sequence[_Trial], others: Sequence[_Trial]) -> list[_Trial]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,13 @@ from diml_inverse.inference.intervals import (
     payoff_difference_ends,
     uncertainty_of,
 )
+from diml_inverse.inference.ratios import parameter_ratios, ratios
 from diml_inverse.recovered.recovered import Recovered
 from diml_inverse.uncertainty.base import quantile
 from diml_inverse.uncertainty.maximum import MaximumUncertainty
 
 WIDTH = 88
+RATIOS = "Ratios to the most surely known one (Fieller's intervals); these need no precision"
 ONE_SIDED = (
     "One end infinite: an action was never or hardly chosen there, so that play bounds this on one side only.\n"
     "coef is then median-unbiased (the likelihood has fallen to half), and neither std err nor z applies."
@@ -39,11 +42,15 @@ class Summary:
         header: what was fitted, to what, and how the standard errors were formed.
         table: columns coef, std err, z, P>|z| (of the hypothesis that the coefficient is zero; NaN for learners'
             parameters, for most of which zero is an end of the range) and the ends of the interval; rows named.
+        ratios: columns ratio and the ends of its interval (Fieller's), which need no precision: of each agent's payoff
+            differences against its first action, or of the mechanism's parameters in payoff units where the table
+            has rows for these; over the most surely known of them, which the row's name names.
         notes: warnings, and what was left out.
     """
 
     header: dict[str, str]
     table: pd.DataFrame
+    ratios: pd.DataFrame
     notes: tuple[str, ...]
 
     @classmethod
@@ -55,18 +62,24 @@ class Summary:
         shown = pd.concat([rows.iloc[:max_rows], _learner_rows(learners)])
         ends = [f"[{(1 - level) / 2:.3f}".rstrip("0"), f"{(1 + level) / 2:.3f}".rstrip("0") + "]"]
         table = shown.set_axis(["coef", "std err", "z", "P>|z|", *ends], axis=1)
-        return cls(_header(estimate, covariance), table, tuple(_notes(estimate, covariance, rows, learners, max_rows)))
+        ratios = _ratio_rows(estimate, level, covariance, max_rows).set_axis(["ratio", *ends], axis=1)
+        notes = tuple(_notes(estimate, covariance, rows, learners, max_rows))
+        return cls(_header(estimate, covariance), table, ratios, notes)
 
     def __str__(self) -> str:
         items = list(self.header.items())
         pairs = zip(items[::2], [*items[1::2], ("", "")], strict=False)
         facts = [_line(*left) + "    " + _line(*right) for left, right in pairs]
-        body = self.table.to_string(float_format=lambda value: f"{value:.4f}", na_rep="-", header=True)
         rule, thin = "=" * WIDTH, "-" * WIDTH
         title = "Payoffs recovered from choices".center(WIDTH).rstrip()
-        return "\n".join([title, rule, *facts, rule, body, thin, *self.notes])
+        ratios = [thin, RATIOS, _text(self.ratios)] if len(self.ratios) else []
+        return "\n".join([title, rule, *facts, rule, _text(self.table), *ratios, thin, *self.notes])
 
     __repr__ = __str__
+
+
+def _text(table: pd.DataFrame) -> str:
+    return table.to_string(float_format=lambda value: f"{value:.4f}", na_rep="-", header=True)
 
 
 def _line(name: str, value: str) -> str:
@@ -75,7 +88,7 @@ def _line(name: str, value: str) -> str:
 
 def _header(estimate: Recovered, covariance: str | None) -> dict[str, str]:
     facts = uncertainty_of(estimate).facts()
-    identified = "Identified" if isinstance(uncertainty_of(estimate), MaximumUncertainty) else "Effective"
+    identified = "Identified" if isinstance(uncertainty_of(estimate).models[0], MaximumUncertainty) else "Effective"
     return {
         "Mechanism": type(estimate.mechanism).__name__,
         "Log-likelihood": f"{facts['log_likelihood']:.2f}",
@@ -90,8 +103,14 @@ def _header(estimate: Recovered, covariance: str | None) -> dict[str, str]:
     }
 
 
+def _of_parameters(estimate: Recovered) -> bool:
+    """Whether parameters say something by themselves, unlike those of tables and networks."""
+    table = isinstance(estimate.mechanism, TabularMechanism)
+    return not table and isinstance(uncertainty_of(estimate).models[0], MaximumUncertainty)
+
+
 def _payoff_rows(estimate: Recovered, level: float, covariance: str | None, max_rows: int) -> pd.DataFrame:
-    if isinstance(estimate.mechanism, TabularMechanism) or not isinstance(uncertainty_of(estimate), MaximumUncertainty):
+    if not _of_parameters(estimate):
         return _difference_rows(estimate, level, covariance, max_rows)
     uncertainty = uncertainty_of(estimate)
     found = function_interval(
@@ -128,6 +147,50 @@ def _cells(estimate: Recovered) -> Iterator[tuple[str, int, tuple[int, ...], int
             others = play_in_words(estimate.agents, labels, profile, agent)
             for action, label in enumerate(labels[agent]):
                 yield f"{who}: {label} | {others}", agent, profile, action
+
+
+def _ratio_rows(estimate: Recovered, level: float, covariance: str | None, max_rows: int) -> pd.DataFrame:
+    """Columns ratio, low, high; rows named."""
+    if _of_parameters(estimate):
+        table = parameter_ratios(uncertainty_of(estimate), level, covariance)
+        names = uncertainty_of(estimate).fitted.names()
+        table.index = pd.Index(
+            [f"{names[row]} / {names[over]}" for row, over in zip(table["row"], table["over"], strict=True)]
+        )
+        return table.iloc[:max_rows][["ratio", "low", "high"]]
+    parts = [pd.DataFrame(columns=["ratio", "low", "high"], dtype=float)]
+    for agent in range(len(estimate.agents)):
+        if (left := max_rows - sum(map(len, parts))) <= 0:
+            break
+        if estimate.agents[agent] in estimate.info.get("given", ()):  # of whom nothing was recovered
+            continue
+        parts.append(_ratios_of_agent(estimate, agent, level, covariance, max_rows).iloc[:left])
+    return pd.concat([part for part in parts if len(part)] or parts[:1])
+
+
+def _ratios_of_agent(
+    estimate: Recovered, agent: int, level: float, covariance: str | None, most_contexts: int
+) -> pd.DataFrame:
+    mechanism, labels = estimate.mechanism, estimate.action_labels
+    counts = [1 if other == agent else count for other, count in enumerate(mechanism.action_counts)]
+    profiles = torch.tensor(list(islice(np.ndindex(*counts), most_contexts)))
+    others = [play_in_words(estimate.agents, labels, tuple(profile), agent) for profile in profiles.tolist()]
+    profiles[:, agent] = -1  # so that only this agent's contexts are evaluated
+    contexts = mechanism.contexts(profiles.to(mechanism.device))
+    row = contexts.index[:, agent].cpu().tolist()
+    exists = mechanism.action_mask[torch.full((max(row) + 1,), agent)].to(mechanism.device)
+    table = ratios(uncertainty_of(estimate), contexts, exists, level, covariance)
+    words = dict(reversed(list(zip(row, others, strict=True))))
+
+    def difference(context: int, action: int) -> str:
+        return f"{labels[agent][action]} - {labels[agent][0]} | {words[context]}"
+
+    table = table[table["context"].isin(words) & table["over_context"].isin(words)]
+    places = zip(*(table[name] for name in ("context", "action", "over_context", "over_action")), strict=True)
+    agent_name = estimate.agents[agent]
+    names = [f"{agent_name}: ({difference(a, b)}) / ({difference(c, d)})" for a, b, c, d in places]
+    table.index = pd.Index(names, dtype=object)
+    return table[["ratio", "low", "high"]]
 
 
 def _learner_rows(learners: pd.DataFrame) -> pd.DataFrame:

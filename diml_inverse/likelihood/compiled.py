@@ -153,7 +153,21 @@ def log_choice_probs(play: Followed | None, dynamics: Dynamics, table: Tensor) -
         unknown = torch.from_numpy(columns[:, STATE] < 0)
         values = torch.where(unknown, -torch.from_numpy(columns[:, COUNT]).double().log(), values)
         found.append(values.masked_fill(torch.from_numpy(columns[:, COUNT] <= action), -torch.inf))
-    return torch.stack([_along(play, values) for values in found], -1).to(table.dtype)
+    log_probs = torch.stack([_along(play, values) for values in found], -1)
+    return torch.where(_is_followed(play)[..., None], log_probs, _even(play, table.shape[1])).to(table.dtype)
+
+
+def _is_followed(play: Followed) -> Tensor:
+    """bool [E, T, N]; not after an episode's end."""
+    return torch.zeros(play.shape.numel(), dtype=torch.bool).scatter(0, play.places, True).reshape(play.shape)
+
+
+def _even(play: Followed, num_actions: int) -> Tensor:
+    """Log probabilities of agents to whom all their actions are alike, [N, A]; of A actions if nobody follows them."""
+    counts = torch.full((play.shape[-1],), num_actions)
+    counts[play.places % play.shape[-1]] = torch.from_numpy(play.steps.columns[:, COUNT]).long()
+    exists = torch.arange(num_actions) < counts[:, None]
+    return torch.where(exists, -counts[:, None].double().log(), -torch.inf)
 
 
 def _values(play: Followed, dynamics: Dynamics, table: Tensor) -> Tensor:

@@ -20,10 +20,6 @@ from diml_envs.mechanisms.ensemble import EnsembleMechanism
 from diml_envs.traces import Label
 from diml_envs.traces.labels import checked_labels, label_kind
 from diml_inverse.dynamics.base import Dynamics
-from diml_inverse.uncertainty.base import Uncertainty
-from diml_inverse.uncertainty.maximum import MaximumUncertainty
-from diml_inverse.uncertainty.network import NetworkUncertainty
-from diml_inverse.uncertainty.posterior import PosteriorUncertainty
 
 FORMAT = "diml-estimate-1"
 UNCERTAINTY = "uncertainty."  # before the names of the covariance's tensors in a file
@@ -44,17 +40,6 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError(f"{path} was not written by Estimate.save in format {FORMAT}")
     return header, tensors
-
-
-def uncertainty_in(
-    header: dict[str, Any], tensors: Mapping[str, Tensor], mechanism: Mechanism, dynamics: Dynamics
-) -> Uncertainty | None:
-    """As it was saved; None if it was not."""
-    if "uncertainty" not in header:
-        return None
-    named = {name.removeprefix(UNCERTAINTY): tensor for name, tensor in tensors.items()}
-    kinds = {kind.__name__: kind for kind in (MaximumUncertainty, PosteriorUncertainty, NetworkUncertainty)}
-    return kinds[header["uncertainty"]["class"]].restored(mechanism, dynamics, named, header["uncertainty"])
 
 
 def check_sizes(config: Any, tensors: Mapping[str, Tensor], num_agents: int) -> None:

@@ -21,6 +21,7 @@ from diml_envs.traces.atomic import atomic_write
 from diml_inverse import likelihood
 from diml_inverse.dynamics.base import Dynamics
 from diml_inverse.recovered import file as estimate_file
+from diml_inverse.recovered import uncertainty_file
 from diml_inverse.recovered.file import FORMAT, UNCERTAINTY
 from diml_inverse.uncertainty.base import Uncertainty
 
@@ -83,8 +84,9 @@ class Recovered:
     def save(self, path: str | Path) -> None:
         """Write one file (safetensors: numbers and JSON, nothing that could run), whole or not at all.
 
-        The covariance goes with it if it was computed before, by `standard_errors` or what rests on them; the play
-        that it is computed from does not.
+        The covariance goes with it if it was computed before, by `standard_errors` or what rests on them, and with it
+        the ends of intervals where an action was hardly chosen, and whatever models of learning were not told apart;
+        the play that these are computed from does not. What is lacking then, `summary()` says.
         """
         header: dict[str, Any] = {
             "format": FORMAT,
@@ -99,8 +101,7 @@ class Recovered:
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.mechanism.state_dict().items()}
         if self.uncertainty is not None and self.uncertainty.computed:
-            covariance, facts = self.uncertainty.saved()
-            header["uncertainty"] = {"class": type(self.uncertainty).__name__, **facts}
+            covariance, header["uncertainty"] = uncertainty_file.packed(self.uncertainty)
             tensors |= {UNCERTAINTY + name: tensor.contiguous() for name, tensor in covariance.items()}
         with atomic_write(path) as temporary:
             save_file(tensors, temporary, metadata={"diml": json.dumps(header)})
@@ -136,9 +137,19 @@ class Recovered:
                 estimate_file.history_in(header),
                 *estimate_file.names_in(header, mechanism),
                 dict(header["info"]),
-                estimate_file.uncertainty_in(header, covariance, mechanism, dynamics),
+                _uncertainty_in(header, covariance, mechanism, dynamics),
             )
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         except (KeyError, TypeError, RuntimeError, AttributeError) as error:
             raise ValueError(f"{path}: the estimate in this file is damaged or of another version ({error})") from error
+
+
+def _uncertainty_in(
+    header: Mapping[str, Any], tensors: Mapping[str, Tensor], mechanism: Mechanism, dynamics: Dynamics
+) -> Uncertainty | None:
+    """As it was saved; None if it was not."""
+    if "uncertainty" not in header:
+        return None
+    named = {name.removeprefix(UNCERTAINTY): tensor for name, tensor in tensors.items()}
+    return uncertainty_file.unpacked(header["uncertainty"], named, mechanism, dynamics)

@@ -14,6 +14,7 @@ def composition_table(estimate: Estimate) -> pd.DataFrame:
 
     Columns: kind; weights (number of parameters) and effective_weights (as many as the data determined);
     prior_variance (payoff units squared); root_mean_square (what the kind adds to payoff differences, payoff units);
+    low, high (its 95 % credible interval; empty where the kind is all but ruled out, or has very many weights);
     share_of_variance (its square over that of all differences; shares need not add up to one, as kinds overlap; none
     where nothing was found); log_evidence (nats by which the play speaks for the kind, the others given).
 
@@ -26,29 +27,34 @@ def composition_table(estimate: Estimate) -> pd.DataFrame:
 
 
 def composition_chart(estimate: Estimate) -> Figure:
-    """Bars of each kind's contribution to payoff differences, root mean square in payoff units, with the evidence for
-    it: variances of kinds that overlap do not add up, so that shares of them would mislead."""
+    """Bars of each kind's contribution to payoff differences, root mean square in payoff units, with its interval and
+    the evidence for it: variances of kinds that overlap do not add up, so that shares of them would mislead."""
     table = composition_table(estimate).iloc[::-1]
-    figure = Figure(figsize=(9, 1.2 + 0.32 * len(table)), layout="constrained")
+    nothing = bool(estimate.info.get("nothing_found", False))
+    figure = Figure(figsize=(9, 1.8 + 0.36 * len(table)), layout="constrained")
     axes = figure.subplots()
     sizes = table["root_mean_square"]
-    axes.barh(table["kind"], sizes, color=BLUE)
-    for place, row in enumerate(table.to_dict("records")):
-        found = row["prior_variance"] > 0 and not estimate.info.get("nothing_found", False)
-        text = f"{row['root_mean_square']:.2g}, evidence {row['log_evidence']:+.0f} nats" if found else "none"
+    axes.barh(table["kind"], sizes, color=BLUE, height=0.55)
+    known = "high" in table and table["high"].notna().any()
+    ends = (table["high"] if known else sizes).astype(float).fillna(sizes)
+    for place, (row, end) in enumerate(zip(table.to_dict("records"), ends, strict=True)):
+        found = row["prior_variance"] > 0 and not nothing
+        text = f"{row['root_mean_square']:.2g}, evidence {row['log_evidence']:+.0f} nats" if found else "not found"
+        if known and pd.notna(row["high"]):
+            axes.hlines(place, row["low"], row["high"], color="0.25", linewidth=1.2)
+            text += f"; {row['low']:.2g} to {row['high']:.2g}" if found else f"; at most {row['high']:.2g}"
+        where, colour = (max(end, row["root_mean_square"]), place), "black" if found else "0.45"
         axes.annotate(
-            text,
-            (row["root_mean_square"], place),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize="small",
-            color="black" if found else "0.55",
+            text, where, xytext=(5, 0), textcoords="offset points", va="center", fontsize="small", color=colour
         )
     title = "What this game is made of"
-    if estimate.info.get("nothing_found", False):
+    if nothing:
         title += "\nnothing found: the play predicts no better than chance"
-    axes.set(xlabel="contribution to payoff differences (root mean square, payoff units)", title=title)
-    axes.set_xlim(0, 1.7 * sizes.max() if sizes.max() > 0 else 1.0)
+    lines = "lines are 95 % intervals" if known else "no intervals, as this fit is from before they were worked out"
+    axes.set(xlabel="contribution to payoff differences\n(root mean square, payoff units)", title=title)
+    axes.set_xlim(0, 1.75 * ends.max() if ends.max() > 0 else 1.0)
     axes.spines[["top", "right"]].set_visible(False)
+    overlap = "Kinds overlap: contributions do not add up to the whole, nor their squares to 100 % of its variance"
+    note = f"{overlap}; {lines}."
+    figure.supxlabel(note, x=0.5, fontsize="small", color="0.35")
     return figure

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,15 +23,15 @@ from diml_inverse.estimate.estimate import Estimate
 from diml_inverse.likelihood import observe
 from diml_inverse.likelihood.curvature import AgentPlay, agent_play
 from diml_inverse.recovered.recovered import given_in
-from diml_inverse.structure.evidence import Features, Posterior, Problem
-from diml_inverse.structure.kinds import Game, Kind, default_kinds, num_weights, weights_of_agents
+from diml_inverse.structure.composition import composition, features_of, mode_of
+from diml_inverse.structure.evidence import Posterior, Problem
+from diml_inverse.structure.kinds import Game, Kind, default_kinds, num_weights
 from diml_inverse.structure.left_out import with_kinds_left_out
 from diml_inverse.uncertainty.posterior import PosteriorUncertainty
 
 NOTHING_FOUND = "nothing found: prior of one logit, less what play rules out"
 LARGEST_TABLE = 200_000  # payoffs of the whole game
 MOST_CONTEXT_PAYOFFS = 6_000  # payoffs of the contexts one agent met: their information is a square matrix
-AT_ONCE = 1024  # contexts whose payoffs are worked out together
 LARGEST_MAP = 2**27  # entries, 1 GB: of the maps from contexts to decisions, all agents'
 
 
@@ -70,13 +69,14 @@ class InteractionEvidence:
         game = Game(traces.action_labels)
         kinds = list(default_kinds(game) if self.kinds is None else self.kinds)
         plays = self._plays(traces)
-        features = [[_features(kind, game, agent, play.others) for agent, play in enumerate(plays)] for kind in kinds]
+        features = [[features_of(kind, game, agent, play.others) for agent, play in enumerate(plays)] for kind in kinds]
         problem = Problem(plays, features, [num_weights(kind, game) for kind in kinds], self.dynamics)
         posterior = problem.maximise_evidence()
         nothing = problem.nothing_found(posterior)
         if nothing:
             posterior.weights = {kind: np.zeros(problem.sizes[kind]) for kind in posterior.kinds}
-        mechanism = TabularMechanism.from_payoffs(_payoffs(posterior, kinds, game)).requires_grad_(False)
+        covariance = _covariance(problem, posterior)
+        mechanism = TabularMechanism.from_payoffs(mode_of(posterior, kinds, game)).requires_grad_(False)
         estimate = Estimate(
             mechanism,
             copy.deepcopy(self.dynamics),
@@ -86,7 +86,7 @@ class InteractionEvidence:
             {
                 "estimator": type(self).__name__,
                 "nothing_found": nothing,
-                "kinds": _composition(posterior, kinds, game, mechanism),
+                "kinds": composition(posterior, kinds, game, covariance),
                 **given_in(traces),
             },
         )
@@ -97,7 +97,7 @@ class InteractionEvidence:
         if nothing:
             facts["made"] = NOTHING_FOUND
         facts |= {"identified": sum(posterior.effective.values()), "penalty": "variance for each kind"}
-        return replace(estimate, uncertainty=_uncertainty(problem, posterior, kinds, game, estimate, facts))
+        return replace(estimate, uncertainty=_uncertainty(problem, posterior, covariance, kinds, game, estimate, facts))
 
     def _plays(self, traces: Traces) -> list[AgentPlay]:
         if not fits(traces):
@@ -120,34 +120,22 @@ def fits(traces: Traces) -> bool:
     return bool(small and rounds * contexts.sum() <= LARGEST_MAP)
 
 
-def _features(kind: Kind, game: Game, agent: int, others: NDArray[np.int64]) -> Features:
-    values = kind.features(game, agent, others)
-    first = 0 if kind.shared else int(np.sum(weights_of_agents(kind, game)[:agent]))
-    return Features(values, first + np.arange(values.shape[-1]))
-
-
-def _payoffs(posterior: Posterior, kinds: list[Kind], game: Game, only: int | None = None) -> NDArray[np.float64]:
-    """Posterior mode at every profile, [A_1, ..., A_N, N]; of one kind only, if named."""
-    chosen = posterior.kinds if only is None else [only]
-    counts = game.action_counts
-    payoffs = np.zeros((*counts, game.num_agents))
-    for agent in range(game.num_agents):
-        rest = counts[:agent] + counts[agent + 1 :]
-        others = np.stack(np.unravel_index(np.arange(math.prod(rest)), rest), 1) if rest else np.zeros((1, 0), np.int64)
-        of_agent = np.zeros((len(others), counts[agent]))
-        for some in np.array_split(np.arange(len(others)), max(len(others) // AT_ONCE, 1)):
-            for kind in chosen:
-                values, columns = _features(kinds[kind], game, agent, others[some])
-                of_agent[some] += values @ posterior.weights[kind][columns]
-        payoffs[..., agent] = np.moveaxis(of_agent.reshape(*rest, counts[agent]), -1, agent)
-    return payoffs
+def _covariance(problem: Problem, posterior: Posterior) -> tuple[list[int], NDArray[np.float64]]:
+    """Numbers of kinds, and what is known of all their weights together."""
+    nothing = problem.nothing_found(posterior)
+    return problem.wide(posterior) if nothing else with_kinds_left_out(problem, posterior)
 
 
 def _uncertainty(
-    problem: Problem, posterior: Posterior, kinds: list[Kind], game: Game, estimate: Estimate, facts: dict[str, Any]
+    problem: Problem,
+    posterior: Posterior,
+    of_weights: tuple[list[int], NDArray[np.float64]],
+    kinds: list[Kind],
+    game: Game,
+    estimate: Estimate,
+    facts: dict[str, Any],
 ) -> PosteriorUncertainty:
-    nothing = problem.nothing_found(posterior)
-    numbers, covariance = problem.wide(posterior) if nothing else with_kinds_left_out(problem, posterior)
+    numbers, covariance = of_weights
     weights = [posterior.weights.get(number, np.zeros(problem.sizes[number])) for number in numbers]
     sizes = [problem.sizes[number] for number in numbers]
     return PosteriorUncertainty(
@@ -165,36 +153,7 @@ def _weights_in_contexts(kinds: list[Kind], sizes: list[int], game: Game, agent:
     whole = torch.zeros(len(others), game.action_counts[agent], sum(sizes), dtype=torch.float64)
     start = 0
     for kind, size in zip(kinds, sizes, strict=True):
-        values, columns = _features(kind, game, agent, others.numpy())
+        values, columns = features_of(kind, game, agent, others.numpy())
         whole[..., start + torch.tensor(columns)] = torch.tensor(values)
         start += size
     return whole
-
-
-def _composition(
-    posterior: Posterior, kinds: list[Kind], game: Game, mechanism: TabularMechanism
-) -> list[dict[str, Any]]:
-    """A row for each kind, those found first: what the game is made of."""
-    whole = _difference_variance(mechanism.table.numpy())
-    rows = []
-    for number, kind in enumerate(kinds):
-        kept = number in posterior.kinds
-        part = _difference_variance(_payoffs(posterior, kinds, game, only=number)) if kept else 0.0
-        rows.append(
-            {
-                "kind": kind.name,
-                "weights": num_weights(kind, game),
-                "effective_weights": float(posterior.effective.get(number, 0.0)),
-                "prior_variance": posterior.variances.get(number, 0.0),
-                "root_mean_square": math.sqrt(part),
-                "share_of_variance": part / whole if whole else 0.0,
-                "log_evidence": posterior.evidence_lost.get(number, 0.0),
-            }
-        )
-    return sorted(rows, key=lambda row: -float(row["share_of_variance"]))
-
-
-def _difference_variance(payoffs: NDArray[np.float64]) -> float:
-    """Mean square of payoff differences from the mean over own actions. payoffs: [A_1, ..., A_N, N]."""
-    agents = range(payoffs.shape[-1])
-    return float(np.mean([payoffs[..., i].var(axis=i).mean() for i in agents]))

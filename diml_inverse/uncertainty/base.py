@@ -58,10 +58,20 @@ class Uncertainty:
         self._origin = mechanism, dynamics
         self.of_learners = tuple(of_learners)
 
+    @property
+    def origin(self) -> tuple[Mechanism, Dynamics]:
+        """Mechanism and dynamics as given."""
+        return self._origin
+
     @cached_property
     def fitted(self) -> Fitted:
         """The parameters, free to be differentiated in."""
         return Fitted(*self._origin, self.of_learners)
+
+    @property
+    def models(self) -> Sequence[Uncertainty]:
+        """Those whose intervals are all to be held: this one alone, unless it stands for a choice among several."""
+        return (self,)
 
     def facts(self) -> Mapping[str, Any]:
         """log_likelihood (nats, total), decisions, episodes, covariance (the default kind), parameters, identified

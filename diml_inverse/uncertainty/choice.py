@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,32 +20,41 @@ class ChoiceUncertainty(Uncertainty):
     Union of intervals: each covers its level if its model is right, so their union does whichever of them is. (Weights
     by stacking would be narrower, but say nothing of the case in which one of the models is right.) Models count
     payoffs in units of their own, so intervals of the others are brought to the chosen one's by the ratio of root mean
-    squares of payoff differences. It is not saved with an estimate: refit for it.
+    squares of payoff differences.
 
     Args:
         chosen: of the model chosen.
         others: of those that cannot be told from it, by name.
-        contexts: over which sizes of payoff differences are compared, and which actions exist in them [K, A].
+        factors: what payoffs under each of the others are multiplied by: see `factors_of`.
+        missing: names of further ones that a file did not hold.
     """
 
     def __init__(
-        self, chosen: Uncertainty, others: Mapping[str, Uncertainty], contexts: Contexts, exists: Tensor
+        self,
+        chosen: Uncertainty,
+        others: Mapping[str, Uncertainty],
+        factors: Mapping[str, float],
+        missing: Sequence[str] = (),
     ) -> None:
         super().__init__(chosen.fitted.mechanism, chosen.fitted.dynamics, chosen.of_learners)
-        self.chosen, self.others = chosen, dict(others)
-        own = _size(chosen, contexts, exists)
-        sizes = {name: _size(other, contexts, exists) for name, other in others.items()}
-        self.factors = {name: own / size if size > 0 else 1.0 for name, size in sizes.items()}
+        self.chosen, self.others, self.factors = chosen, dict(others), dict(factors)
+        self.missing = tuple(missing)
 
     @property
     def fitted(self) -> Any:
         return self.chosen.fitted
 
+    @property
+    def models(self) -> Sequence[Uncertainty]:
+        return (self.chosen, *self.others.values())
+
     def facts(self) -> Mapping[str, Any]:
         return self.chosen.facts()
 
     def made(self, kind: str | None = None) -> str:
-        return f"{self.chosen.made(kind)}; intervals also hold those under {', '.join(self.others)}"
+        held = f"; intervals also hold those under {', '.join(self.others)}" if self.others else ""
+        lacking = f"; the file does not hold those under {', '.join(self.missing)}" if self.missing else ""
+        return self.chosen.made(kind) + held + lacking
 
     def covariance(self, kind: str | None = None) -> Covariance:
         return self.chosen.covariance(kind)
@@ -61,7 +70,7 @@ class ChoiceUncertainty(Uncertainty):
 
     def draws(self, num: int, seed: int = 0, kind: str | None = None) -> list[tuple[Any, Any]]:
         """Of each model in turn, each as it was fitted."""
-        models = [self.chosen, *self.others.values()]
+        models = self.models
         shares = [len(range(place, num, len(models))) for place in range(len(models))]
         drawn = [list(one.draws(share, seed)) for one, share in zip(models, shares, strict=True)]
         return [drawn[place % len(models)][place // len(models)] for place in range(num)]
@@ -96,7 +105,16 @@ class ChoiceUncertainty(Uncertainty):
 
     @property
     def computed(self) -> bool:
-        return False
+        return self.chosen.computed
+
+
+def factors_of(
+    chosen: Uncertainty, others: Mapping[str, Uncertainty], contexts: Contexts, exists: Tensor
+) -> dict[str, float]:
+    """Ratios of root mean squares of payoff differences, over contexts in which actions exist, [K, A]."""
+    own = _size(chosen, contexts, exists)
+    sizes = {name: _size(other, contexts, exists) for name, other in others.items()}
+    return {name: own / size if size > 0 else 1.0 for name, size in sizes.items()}
 
 
 def _size(uncertainty: Uncertainty, contexts: Contexts, exists: Tensor) -> float:

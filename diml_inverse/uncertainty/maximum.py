@@ -18,6 +18,7 @@ from diml_inverse.uncertainty.covariance import Covariance, clustered_covariance
 from diml_inverse.uncertainty.fitted import Function
 from diml_inverse.uncertainty.information import observed_information
 from diml_inverse.uncertainty.one_sided import Likelihoods, linear_rows
+from diml_inverse.uncertainty.remembered import RememberedEnds
 
 EPISODES_PER_PARAMETER = 5  # from which the variance of so many scores is better than a guess
 FEWEST_EPISODES = 20  # below which a sandwich is too narrow even for one parameter, t quantiles or not
@@ -27,6 +28,15 @@ MADE = {
     "clustered": "inverse curvature around the variance of the episodes' scores (sandwich)",
     "information": "inverse curvature of the log-likelihood (observed information)",
 }
+SOME_LEFT = "; more actions are hardly chosen than the likelihood was followed for: the rest by standard errors alone"
+SAVED = (
+    "; from a file, without the play: where an action is hardly chosen, ends are those asked for before it was saved, "
+    "all else is by standard errors"
+)
+NOT_SAVED = (
+    "; from an older file, without the play: by standard errors alone, which mean nothing where an action is hardly "
+    "chosen"
+)
 
 
 class MaximumUncertainty(Uncertainty):
@@ -65,6 +75,7 @@ class MaximumUncertainty(Uncertainty):
         self._ridge, self._weights, self._profiles = ridge, weights, profiles
         self._covariances: dict[str, Covariance] = {}
         self._facts: dict[str, Any] = {}
+        self._remembered: RememberedEnds | None = None  # of an estimate from a file
 
     def covariance(self, kind: str | None = None) -> Covariance:
         self._check(kind)
@@ -80,7 +91,14 @@ class MaximumUncertainty(Uncertainty):
         return self._facts
 
     def made(self, kind: str | None = None) -> str:
-        return MADE[self.covariance(kind).kind]
+        return MADE[self.covariance(kind).kind] + self._lacking()
+
+    def _lacking(self) -> str:
+        """What intervals leave to standard errors that the likelihood might contradict, in words."""
+        if self._play is not None:
+            cut_short = "_likelihoods" in vars(self) and self._likelihoods is not None and self._likelihoods.cut_short
+            return SOME_LEFT if cut_short else ""
+        return NOT_SAVED if self._remembered is None else SAVED
 
     @property
     def computed(self) -> bool:
@@ -127,6 +145,8 @@ class MaximumUncertainty(Uncertainty):
     def _cut(self, step: Tensor, square: float) -> Tensor:
         """The step, halved until the likelihood allows it."""
         start = self.fitted.vector().cpu()
+        if self._remembered is not None:
+            return self._cut_by_ends(start, step, self._remembered)
         if self._likelihoods is None or (before := self._likelihoods.falls(start)) is None:
             return step
         for _ in range(MOST_HALVINGS):
@@ -134,6 +154,16 @@ class MaximumUncertainty(Uncertainty):
             if fall is None or fall - before <= square / 2 + SLACK:
                 break
             step, square = step / 2, square / 4
+        return step
+
+    @staticmethod
+    def _cut_by_ends(start: Tensor, step: Tensor, known: RememberedEnds) -> Tensor:
+        """Likewise, until no function with known ends is far outside them."""
+        most = max(1.0, known.beyond(start.numpy()))
+        for _ in range(MOST_HALVINGS):
+            if known.beyond((start + step).numpy()) <= most:
+                break
+            step = step / 2
         return step
 
     def ends(self, function: Function, level: float = 0.95, kind: str | None = None) -> Ends:
@@ -154,14 +184,15 @@ class MaximumUncertainty(Uncertainty):
     def _corrected(self, found: Ends, compute: Callable[[], Tensor], level: float) -> Ends:
         """The likelihood's own ends where it falls otherwise than standard errors say: see `profile`."""
         slopes = self.fitted.jacobian(compute().reshape(-1))
-        if self._likelihoods is None or not len(slopes):
+        if not len(slopes) or (self._likelihoods is None and self._remembered is None):
             return found
         rows = linear_rows(self.fitted, compute, slopes)
-        if (
-            not self._likelihoods.quick
-        ):  # what is lost shows there as a level likelihood; elsewhere it is left to errors
+        if self._likelihoods is not None and not self._likelihoods.quick:
+            # What is lost shows there as a level likelihood; elsewhere it is left to errors.
             rows &= self.covariance("information").reaches(slopes).numpy()
-        ends = self._likelihoods.ends(slopes.numpy() * rows[:, None], quantile(level))
+        source = self._likelihoods or self._remembered
+        assert source is not None
+        ends = source.ends(slopes.numpy() * rows[:, None], quantile(level))
         flat = [part.reshape(-1).clone() for part in found]
         for row, one in enumerate(ends):
             if one is not None and not math.isnan(float(flat[0][row])):
@@ -172,6 +203,14 @@ class MaximumUncertainty(Uncertainty):
                     part[row] = number
         return Ends(*(part.reshape(found.value.shape) for part in flat))
 
+    def _follow_the_contexts_met(self) -> None:
+        """So that their 95 % intervals are known; of others than tables only if they were asked for."""
+        if self._play is None or self._likelihoods is None or not self._likelihoods.quick:
+            return
+        exists = ~self.fitted.mechanism.context_payoffs(self._play.contexts).isnan()
+        for against in (None, 0):
+            self.ends_of_contexts(self._play.contexts, exists, against=against)
+
     @cached_property
     def _likelihoods(self) -> Likelihoods | None:
         return None if self._play is None or not self._profiles else Likelihoods(self.fitted, self._play)
@@ -180,6 +219,10 @@ class MaximumUncertainty(Uncertainty):
         tensors = self.covariance("information").tensors()
         if "clustered" in self._covariances:
             tensors["clustered"] = self._covariances["clustered"].matrix
+        self._follow_the_contexts_met()
+        remembered = self._remembered if self._likelihoods is None else self._likelihoods.remembered
+        if remembered is not None:
+            tensors |= remembered.tensors()
         return tensors, {"facts": self._facts, "of_learners": list(self.of_learners)}
 
     @classmethod
@@ -193,6 +236,8 @@ class MaximumUncertainty(Uncertainty):
         made._covariances = {"information": Covariance("information", tensors["bread"], **parts)}
         if "clustered" in tensors:
             made._covariances["clustered"] = Covariance("clustered", tensors["clustered"], **parts)
+        known = "ends.numbers" in tensors  # not in the first files
+        made._remembered = RememberedEnds.of(len(parts["scale"]), tensors) if known else None
         return made
 
 

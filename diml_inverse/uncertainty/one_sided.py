@@ -20,6 +20,7 @@ from diml_inverse.likelihood.curvature import agent_play
 from diml_inverse.uncertainty.fitted import Fitted
 from diml_inverse.uncertainty.profile import Ends as FoundEnds
 from diml_inverse.uncertainty.profile import Profile
+from diml_inverse.uncertainty.remembered import RememberedEnds
 from diml_inverse.uncertainty.surfaces import FittedSurface, TableSurface
 
 FloatArray = NDArray[np.float64]
@@ -46,12 +47,18 @@ class Likelihoods:
     Args:
         fitted: at the estimate.
         play: what it was fitted to.
+
+    Attributes:
+        remembered: the ends it gave.
+        cut_short: whether there were more to find than is done; of the others standard errors are all there is.
     """
 
     def __init__(self, fitted: Fitted, play: ObservedPlay) -> None:
         self.fitted, self.play = fitted, play
         self.tables: dict[int, Place | None] = {}
-        self.fitted_rows = self.rows = 0
+        self.known: dict[tuple[bytes, float], FoundEnds] = {}
+        self.remembered = RememberedEnds(fitted.size)
+        self.cut_short = False
 
     @cached_property
     def quick(self) -> bool:
@@ -65,9 +72,18 @@ class Likelihoods:
         return [self._one(slope, z) if slope.any() else None for slope in slopes]
 
     def _one(self, slope: FloatArray, z: float) -> FoundEnds | None:
+        if (slope.tobytes(), z) in self.known:
+            return self.known[slope.tobytes(), z]
         place = self._place(slope)
-        if place is None or self.rows >= MOST_ROWS or (not self.quick and self.fitted_rows >= MOST_FITTED_ROWS):
+        if place is None:
             return None
+        found = self._found(slope, z, place)
+        if found is not None:
+            self.known[slope.tobytes(), z] = found
+            self.remembered.put(slope, z, found)
+        return found
+
+    def _found(self, slope: FloatArray, z: float, place: Place) -> FoundEnds | None:
         inside = np.zeros(len(slope), bool)
         inside[place.columns] = True
         if slope[~inside].any():
@@ -75,8 +91,9 @@ class Likelihoods:
         along = slope[place.columns] * place.units
         if _straight(place.profile, along, z):
             return None
-        self.rows += 1
-        self.fitted_rows += not self.quick
+        if len(self.known) >= (MOST_ROWS if self.quick else MOST_FITTED_ROWS):
+            self.cut_short = True
+            return None
         return place.profile.ends(along, z)
 
     def _place(self, slope: FloatArray) -> Place | None:

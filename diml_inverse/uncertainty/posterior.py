@@ -62,7 +62,8 @@ class WeightedTable(TabularMechanism):
         distinct, gather, _ = contexts.inputs
         agents, profiles = gather[:, 0] % self.num_agents, distinct[gather[:, 0] // self.num_agents]
         for agent in range(self.num_agents):
-            for rows in (agents == agent).nonzero()[:, 0].split(AT_ONCE):
+            of_agent = (agents == agent).nonzero()[:, 0]
+            for rows in of_agent.split(AT_ONCE) if len(of_agent) else ():
                 yield rows, self.features(agent, torch.cat([profiles[rows, :agent], profiles[rows, agent + 1 :]], 1))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import torch
 
 from diml_envs import Traces
@@ -12,6 +15,9 @@ from diml_inverse.estimators.dynamics_comparison import DynamicsComparison
 from diml_inverse.report import composition_chart
 from diml_inverse.report.alternatives import alternatives_table
 from diml_inverse.report.words import level_in_words
+from diml_inverse.structure.composition import composition
+from diml_inverse.structure.evidence import Posterior
+from diml_inverse.structure.kinds import Game, default_kinds, num_weights
 from diml_inverse.uncertainty.choice import ChoiceUncertainty
 
 PROFILES = torch.tensor([[0, 0], [1, 1]])
@@ -22,7 +28,7 @@ def under(dynamics: LogitDynamics) -> StructuredMLE:
     return StructuredMLE(TabularMechanism([2, 2]), dynamics, ridge=0.01)
 
 
-def test_models_that_predict_alike_are_named_and_covered() -> None:
+def test_models_that_predict_alike_are_named_and_covered(tmp_path: Path) -> None:
     members = {"slow": LogitDynamics(0.2, 1.0, 0.05), "quick": LogitDynamics(0.25, 1.0, 0.05)}
     traces = simulate(TRUTH, LogitDynamics(0.22, 3.0, 0.05), 6, 15, seed=0)
     estimate = DynamicsComparison(under, members).fit(traces)
@@ -41,6 +47,19 @@ def test_models_that_predict_alike_are_named_and_covered() -> None:
         assert bool((high >= scale * own_high - 1e-9).all())
     assert other in estimate.uncertainty.made()
     assert len(estimate.uncertainty.draws(5)) == 5
+    estimate.save(tmp_path / "estimate.safetensors")
+    again = Estimate.load(tmp_path / "estimate.safetensors")
+    torch.testing.assert_close(again.intervals(PROFILES), (low, high))
+    assert isinstance(again.uncertainty, ChoiceUncertainty)
+    assert again.uncertainty.factors == estimate.uncertainty.factors
+    pd.testing.assert_frame_equal(alternatives_table(again, traces), alternatives_table(estimate, traces))
+    held = estimate.summary().ratios.iloc[:, 1:]
+    assert len(held)
+    for one in (under(members[chosen]).fit(traces), under(members[other]).fit(traces)):
+        table = one.summary().ratios.iloc[:, 1:]
+        rows = table.index.intersection(held.index)  # of the same denominator
+        assert bool((held.loc[rows].iloc[:, 0] <= table.loc[rows].iloc[:, 0] + 1e-9).all())
+        assert bool((held.loc[rows].iloc[:, 1] >= table.loc[rows].iloc[:, 1] - 1e-9).all())
     table = alternatives_table(estimate, traces)
     assert list(table.columns)[-2:] == ["payoff_difference", other]
     np.testing.assert_allclose(np.sqrt((table[other] ** 2).mean()), factor * _size(under(members[other]).fit(traces)))
@@ -88,3 +107,26 @@ def test_play_at_random_is_made_of_nothing() -> None:
     assert "nothing found" in composition_chart(estimate).axes[0].get_title()
     strong = InteractionEvidence(learners).fit(simulate(TRUTH, learners, 40, 20, seed=0))
     assert not strong.info["nothing_found"]
+    (one,) = [row for row in strong.info["kinds"] if row["root_mean_square"] == max(_contributions(strong))]
+    assert 0 < one["low"] < one["root_mean_square"] < one["high"]
+    text = " ".join(part.get_text() for part in composition_chart(strong).axes[0].texts)
+    assert f"{one['low']:.2g} to {one['high']:.2g}" in text
+    assert all(row["low"] == 0 and row["high"] > 0.1 for row in estimate.info["kinds"])  # the prior's
+
+
+def _contributions(estimate: Estimate) -> list[float]:
+    return [row["root_mean_square"] for row in estimate.info["kinds"]]
+
+
+def test_of_one_weight_the_contribution_is_its_normal_distribution() -> None:
+    """Two agents, two actions, payoffs c for 1 and -c for 0 whatever happens: root mean square |c|."""
+    game = Game(((0, 1), (0, 1)))
+    kinds = [kind for kind in default_kinds(game) if kind.name == "own action, shared"]
+    size = num_weights(kinds[0], game)
+    assert size == 1
+    found = Posterior([0], {0: np.array([3.0])}, {0: 1.0}, {0: 1.0}, {0: 9.0})
+    (row,) = composition(found, kinds, game, ([0], np.array([[0.04]])))
+    unit = row["root_mean_square"] / 3.0
+    error = 3 * 0.2 * np.sqrt(0.025 * 0.975 / 200) / 0.058  # of a quantile of 200 draws, density .058 there
+    assert abs(row["low"] / unit - (3 - 1.96 * 0.2)) < error
+    assert abs(row["high"] / unit - (3 + 1.96 * 0.2)) < error

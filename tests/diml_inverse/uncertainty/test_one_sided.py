@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
@@ -95,6 +98,45 @@ def test_summary_and_tests_know_it() -> None:
     assert math.isnan(row["P>|z|"])
     with pytest.raises(ValueError, match=r"Wald test does not apply .* one side only.*likelihood_ratio_test"):
         wald_test(estimate, lambda mechanism, _: mechanism.table[1, 1, 0] - mechanism.table[0, 1, 0])
+
+
+def test_it_is_saved_with_the_estimate(tmp_path: Path) -> None:
+    """A file once had standard errors alone, so that what play bounds on one side came back with both ends finite."""
+    estimate = TabularMLE(LogitDynamics()).fit(mostly_d())
+    profiles = torch.tensor([[1, 1], [0, 0]])
+    estimate.standard_errors(profiles)  # intervals need not have been asked for
+    estimate.save(tmp_path / "estimate.safetensors")
+    again = Estimate.load(tmp_path / "estimate.safetensors")
+    before, after = (payoff_difference_ends(one, profiles) for one in (estimate, again))
+    assert math.isinf(float(before.high[0, 0, 1]))
+    torch.testing.assert_close(tuple(after), tuple(before), equal_nan=True)
+    assert "without the play" not in estimate.uncertainty.made()
+    assert "from a file, without the play" in str(again.summary())
+    with pytest.raises(ValueError, match="Wald test does not apply"):
+        wald_test(again, lambda mechanism, _: mechanism.table[1, 1, 0] - mechanism.table[0, 1, 0])
+    low, _ = again.intervals(ALL_D, level=0.9)  # no narrower than known
+    assert torch.equal(low, again.intervals(ALL_D, level=0.95)[0])
+    assert math.isinf(float(again.intervals(ALL_D, level=0.99)[0][0, 0, 1]))
+    values = [
+        mechanism.table[1, 1].double() - mechanism.table[0, 1].double()
+        for mechanism, _ in again.uncertainty.draws(40, seed=1)
+    ]
+    assert float(torch.stack(values)[:, 0].min()) > 0  # D over C in every draw
+
+
+def test_older_files_say_what_they_lack(tmp_path: Path) -> None:
+    path = tmp_path / "estimate.safetensors"
+    estimate = TabularMLE(LogitDynamics()).fit(mostly_d())
+    estimate.standard_errors(ALL_D)
+    estimate.save(path)
+    with safe_open(path, framework="pt") as file:
+        header, names = file.metadata(), list(file.keys())
+        old = {name: file.get_tensor(name) for name in names if ".ends." not in name}
+    assert len(old) < len(names)
+    save_file(old, path, metadata=header)
+    again = Estimate.load(path)
+    torch.testing.assert_close(again.standard_errors(ALL_D), estimate.standard_errors(ALL_D))
+    assert "from an older file, without the play" in str(again.summary())
 
 
 def test_draws_do_not_make_the_hardly_chosen_common() -> None:

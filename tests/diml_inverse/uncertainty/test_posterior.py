@@ -44,11 +44,12 @@ def expected_information(mechanism: WeightedTable, traces: Traces) -> torch.Tens
 
 def test_the_covariance_is_the_inverse_of_information_and_prior() -> None:
     """One kind, so that none is left out; unequal numbers of actions, some choices not observed."""
-    traces = simulate(TabularMechanism.from_payoffs(np.random.default_rng(0).normal(size=(2, 3, 2))), KNOWN, 8, 10)
+    traces = simulate(TabularMechanism.from_payoffs(np.random.default_rng(0).normal(size=(2, 3, 2))), KNOWN, 30, 20)
     actions = traces.actions.copy()
     actions[np.random.default_rng(1).random(actions.shape) < 0.03] = -1
     traces = Traces(actions, action_labels=[range(2), range(3)])
     estimate = InteractionEvidence(KNOWN, kinds=[Interaction(1)]).fit(traces)
+    assert not estimate.info["nothing_found"]  # or the prior would be another
     uncertainty = estimate.uncertainty
     mechanism = uncertainty.fitted.mechanism
     torch.testing.assert_close(mechanism.table.detach(), estimate.mechanism.table.detach())
