@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from diml_envs.mechanisms import Mechanism, TabularMechanism
 from diml_envs.traces import Traces
@@ -53,19 +55,16 @@ def truth_from_payoffs(frame: pd.DataFrame, payoff: str, columns: Columns, trace
     here = frame[source_labels(frame, columns).isin([str(label) for label in sources_of(traces, columns)])]
     wide = _rounds(here, payoff, columns)
     played = wide[columns.action][list(traces.agents)].dropna()
-    table = np.full((*traces.action_counts, traces.num_agents), np.nan)
+    table = np.full((math.prod(traces.action_counts), traces.num_agents), np.nan)
     for i, agent in enumerate(traces.agents):
         earned = wide[payoff][agent].loc[played.index].dropna().astype(float)
         means = earned.groupby(_profiles(played.loc[earned.index], traces)).mean()
-        if len(means):
-            table[(*np.array(means.index.to_list()).T, i)] = means.to_numpy()
-    unpaid = tuple(
-        agent for agent, own in zip(traces.agents, np.moveaxis(table, -1, 0), strict=True) if np.isnan(own).all()
-    )
+        table[means.index.to_numpy(np.int64), i] = means.to_numpy()
+    unpaid = tuple(agent for agent, own in zip(traces.agents, table.T, strict=True) if np.isnan(own).all())
     if len(unpaid) == traces.num_agents:
         raise ValueError(f"column {payoff!r}: no round has all agents' actions and a payoff: nothing to compare with")
     mechanism = TabularMechanism(traces.action_counts)
-    mechanism.table.data = torch.tensor(table)
+    mechanism.table.data = torch.tensor(table.reshape(*traces.action_counts, traces.num_agents))
     return Truth(mechanism, unpaid=unpaid)
 
 
@@ -83,9 +82,10 @@ def _rounds(frame: pd.DataFrame, payoff: str, columns: Columns) -> pd.DataFrame:
     return frame.pivot(index=keys, columns=found.agent, values=[found.action, payoff])
 
 
-def _profiles(played: pd.DataFrame, traces: Traces) -> list[pd.Series[int]]:
-    """Each agent's actions as numbers, from their labels as text."""
-    return [
-        played[agent].map({str(label): b for b, label in enumerate(labels)}).astype(int)
-        for agent, labels in zip(traces.agents, traces.action_labels, strict=True)
-    ]
+def _profiles(played: pd.DataFrame, traces: Traces) -> NDArray[np.int64]:
+    """The number of each round's profile among all, from its labels as text."""
+    number = np.zeros(len(played), np.int64)
+    for agent, labels in zip(traces.agents, traces.action_labels, strict=True):
+        own = played[agent].map({str(label): b for b, label in enumerate(labels)})
+        number = number * len(labels) + own.to_numpy(np.int64)
+    return number

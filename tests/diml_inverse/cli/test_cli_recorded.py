@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 import agents
 import diml_envs
+from diml_envs import Traces
 from diml_inverse.cli import main
 from diml_inverse.cli.options import Columns
 from diml_inverse.cli.plays import groups_of, read_column, read_plays
@@ -73,6 +74,13 @@ def test_each_group_is_compared_with_its_own_payoffs(play: pd.DataFrame, tmp_pat
         table = truth_from_payoffs(paid, "earned", columns, part).mechanism
         of_column_and_row = table(torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]])).detach()
         np.testing.assert_allclose(of_column_and_row, times * np.array([[0.5, -1], [-1, 0], [0, 1], [0.5, 0]]))
+
+
+def test_payoffs_of_one_agent_alone_are_its_table() -> None:
+    frame = pd.DataFrame({"episode": "0", "round": ["0", "1", "2"], "agent": "a", "action": ["x", "y", "x"]})
+    traces = Traces.from_frame(frame.astype({"round": int}))
+    truth = truth_from_payoffs(frame.assign(paid=[1.0, 2.0, 4.0]), "paid", Columns(), traces)
+    np.testing.assert_array_equal(truth.mechanism(torch.tensor([[0], [1]])).detach(), [[2.5], [2]])
 
 
 def test_agreement_by_hand() -> None:
