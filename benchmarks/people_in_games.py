@@ -180,26 +180,29 @@ def shares_after(traces: Traces) -> np.ndarray:
 
 
 def picture(table: pd.DataFrame, path: Path) -> None:
-    """Recovered against money, a panel an experiment."""
-    names = list(dict.fromkeys(table["experiment"]))
-    figure, axes = plt.subplots(1, len(names), figsize=(3.2 * len(names), 3.4), squeeze=False, layout="constrained")
-    for axis, name in zip(axes[0], names, strict=True):
-        rows = table[(table["experiment"] == name) & ~table["payoff"].str.contains(" - ")]
-        spread = np.abs(rows[["low", "high"]].to_numpy().T - rows["recovered"].to_numpy())
-        axis.errorbar(rows["money"], rows["recovered"], spread, fmt="o", capsize=3)
-        for row in rows.itertuples():
-            axis.annotate(
-                str(row.payoff).split(": ")[-1],
-                (row.money, row.recovered),
-                xytext=(4, 4),
-                textcoords="offset points",
-                fontsize=7,
-            )
-        correlation = np.corrcoef(rows["money"], rows["recovered"])[0, 1]
-        axis.set(title=f"{name} (correlation {correlation:.2f})", xlabel="money", ylabel="recovered, in logits")
-        axis.title.set_fontsize(8)
+    """Recovered against money with intervals, a panel for each experiment and role."""
+    rows = table[~table["payoff"].str.contains(" - ")]
+    role = rows["payoff"].str.extract(r"^(.*): ")[0]
+    rows = rows.assign(
+        panel=rows["experiment"] + (", " + role).fillna(""), label=rows["payoff"].str.split(": ").str[-1]
+    )
+    names = list(dict.fromkeys(rows["panel"]))
+    across = min(len(names), 3)
+    down = -(-len(names) // across)
+    figure, axes = plt.subplots(down, across, figsize=(3.3 * across, 3.1 * down), squeeze=False, layout="constrained")
+    for axis, name in zip(axes.flat, names, strict=False):
+        part = rows[rows["panel"] == name]
+        spread = np.abs(part[["low", "high"]].to_numpy().T - part["recovered"].to_numpy())
+        axis.errorbar(part["money"], part["recovered"], spread, fmt="o", capsize=3)
+        for row in part.itertuples():
+            place = {"xytext": (4, 4), "textcoords": "offset points", "fontsize": 7}
+            axis.annotate(str(row.label), (row.money, row.recovered), **place)
+        correlation = np.corrcoef(part["money"], part["recovered"])[0, 1]
+        axis.set_title(f"{name} (correlation {correlation:.2f})", fontsize=8)
+        axis.set(xlabel="money", ylabel="recovered, in logits")
+        axis.margins(x=0.25)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80)
+    figure.savefig(path, dpi=90)
     plt.close(figure)
 
 
