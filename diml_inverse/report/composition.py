@@ -23,7 +23,8 @@ def composition_table(estimate: Estimate) -> pd.DataFrame:
     """
     if "kinds" not in estimate.info:
         raise ValueError("only a fit by InteractionEvidence (DIML with mechanism='auto') says what a game is made of")
-    return pd.DataFrame(estimate.info["kinds"])
+    table = pd.DataFrame(estimate.info["kinds"])
+    return table.astype({name: float for name in ("low", "high") if name in table})  # None is NaN
 
 
 def composition_chart(estimate: Estimate) -> Figure:
