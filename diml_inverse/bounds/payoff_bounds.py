@@ -64,7 +64,7 @@ def payoff_bounds(
         exploration: probability of choosing uniformly at random whatever was learnt; its regret is taken out.
         confidence: with which the set is to cover that of infinitely many episodes: adds `sampling_margin`.
         replicates: of the bootstrap for `confidence`.
-        most_contexts: the table holds the most visited; 0 for no table, where only some `project`ions are wanted.
+        most_contexts: the table holds the most visited; 0 for no table, where only `project` is wanted.
         seed: of the bootstrap for `confidence`.
 
     Raises:

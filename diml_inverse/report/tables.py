@@ -62,7 +62,7 @@ def with_intervals(
 
     Columns std_error, low, high; difference_std_error, difference_low, difference_high (of the reference action itself
     NaN). Infinite where play does not identify the difference; one end infinite, and the value median-unbiased, where
-    an action was never or hardly chosen (`diml_inverse.inference.profile`). And how they were made, in words; or why
+    an action was never or hardly chosen (`diml_inverse.uncertainty.profile`). And how they were made, in words; or why
     there are none, with the table as it is.
     """
     uncertainty, mechanism = estimate.uncertainty, estimate.mechanism
