@@ -176,7 +176,7 @@ class SumMechanism(Mechanism):
             term.reset_parameters(generator)
 
     def scale_payoffs(self, factor: float) -> None:
-        for term in self._terms():
+        for term in dict.fromkeys(self._terms()):  # one that stands here twice is scaled once
             term.scale_payoffs(factor)
 
     def with_num_agents(self, num_agents: int) -> SumMechanism:

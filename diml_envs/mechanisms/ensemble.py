@@ -37,8 +37,9 @@ class EnsembleMechanism(Mechanism):
             self._member(index).reset_parameters(generator)
 
     def scale_payoffs(self, factor: float) -> None:
-        for index in range(len(self.members)):
-            self._member(index).scale_payoffs(factor)
+        members = [self._member(index) for index in range(len(self.members))]
+        for member in dict.fromkeys(members):  # one that stands here twice is scaled once
+            member.scale_payoffs(factor)
 
     def with_num_agents(self, num_agents: int) -> EnsembleMechanism:
         members = range(len(self.members))

@@ -1,6 +1,7 @@
 """`rollout`: both ways of playing give the same play, and the record says what happened."""
 
 import json
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -211,7 +212,10 @@ def test_refuses_what_cannot_act():
         agents.rollout(congestion(), 3)
 
 
-def test_progress_goes_to_stderr(capsys):
+def test_progress_goes_to_stderr_on_a_terminal_only(capsys, monkeypatch):
+    agents.rollout(congestion(), Uniform(), num_episodes=2, progress=True)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     agents.rollout(congestion(), Uniform(), num_episodes=2, progress=True)
     agents.rollout(congestion(), Uniform(), num_episodes=2, progress=True, batched=False)
     shown = capsys.readouterr()
