@@ -13,8 +13,8 @@ from diml_inverse.cli.settings import check_name
 SUITES = Path(__file__).parents[2] / "benchmark" / "running" / "built_in"  # TOML files
 # Estimators by name, and the steps of the ablation; those of one model of learning are called as_logit_q and so on.
 ESTIMATORS = (
-    "auto, families, neural, tabular, structured, wrong_learner, cloning, equilibrium, qre, maxent_irl, published, "
-    "published_exact, published_early, single, paper_surrogate, as_MEMBER"
+    "auto, families, neural, tabular, structured, wrong_learner, cloning, equilibrium, qre, maxent_irl, least_regret, "
+    "published, published_exact, published_early, single, paper_surrogate, as_MEMBER"
 )
 ABLATION = "published, published_exact, published_early, single, neural, auto"
 SEVERAL = ("--seeds", "--tasks", "--estimators")

@@ -437,10 +437,15 @@ def test_the_device_is_passed_on() -> None:
         quick(device="nowhere").fit(traces_of_small())
 
 
-def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_goes_to_standard_error_on_a_terminal_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     quick(max_epochs=2).fit(traces_of_small())
     assert capsys.readouterr() == ("", "")
     quick(max_epochs=2, progress=True).fit(traces_of_small())
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    quick(max_epochs=2, progress=True).fit(traces_of_small())
     written = capsys.readouterr()
     assert written.out == ""
-    assert "4/4" in written.err
+    assert "/4" in written.err
