@@ -55,7 +55,8 @@ def _choice(record: Record) -> Iterator[str]:
     if len(rows) > 1:
         other = rows[1]
         yield other["member"]
-        yield f"{value - other['held_out_log_likelihood']:.4f} ± {other['standard_error']:.4f}"
+        error = other["standard_error"]  # none where it was dropped before the last trial
+        yield f"{value - other['held_out_log_likelihood']:.4f}" + ("" if error is None else f" ± {error:.4f}")
     else:
         yield from ("-", "-")
     values = record.info["learner_parameters"]

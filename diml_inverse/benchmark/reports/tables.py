@@ -108,7 +108,9 @@ def _held_out(row: Mapping[str, Any] | None) -> str:
         return "-"
     if row.get("failed"):
         return "failed"
-    text = f"{row['held_out_log_likelihood']:.4f} ± {row['standard_error']:.1g}"
+    text = f"{row['held_out_log_likelihood']:.4f}"
+    if row["standard_error"] is not None:  # of the difference to the best, which has none to itself
+        text += f" ± {row['standard_error']:.1g}"
     return f"**{text}**" if row["chosen"] else text
 
 
